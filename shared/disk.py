@@ -1,0 +1,134 @@
+"""Files that survive a power cut, and one process per home folder. The only place that knows about POSIX locks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.errors import OwnerMustAct
+
+
+def private_folder(path: Path) -> Path:
+    """Make `path` (and its parents) readable by its owner only."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Write a file beside `path`, flush it to the disk, then rename it into place.
+
+    A crash leaves either the old file or the new one. Raises OwnerMustAct when the disk is full or read-only.
+    """
+    private_folder(path.parent)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise disk_trouble(error, path) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace `path` by `data`, all or nothing."""
+    with replacing(path, mode) as file:
+        file.write(data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` durable. (Windows has no such call and does not need it.)"""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def require_space(folder: Path, need: int, what: str) -> None:
+    """Raise OwnerMustAct unless `need` bytes (and a little air) are free where `folder` lies."""
+    have = shutil.disk_usage(folder).free
+    if have < need + (16 << 20):
+        raise OwnerMustAct(f"The disk is too full for {what}: it needs {size_words(need)}, {folder} has {size_words(have)}. Free some space; it then goes on by itself.")
+
+
+def disk_trouble(error: OSError, path: Path) -> OSError | OwnerMustAct:
+    """Words for the failures of a disk that its owner can mend; any other error is returned as it is."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            have = shutil.disk_usage(path.parent).free
+            return OwnerMustAct(f"The disk is full: {path} could not be written ({size_words(have)} free). Free some space and start again; nothing was lost.")
+        case errno.EROFS | errno.EACCES | errno.EPERM:
+            return OwnerMustAct(f"{path} may not be written (read-only disk or another user's folder). Choose another folder with POTLUCK_HOME or mend its permissions.")
+        case _:
+            return error
+
+
+def size_words(count: float) -> str:
+    """1_500_000 -> '1.5 MB'."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+class HomeLock:
+    """Held by the one process that may change a home folder; the kernel lets go when the process dies."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = private_folder(home) / "lock"
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> HomeLock:
+        file = open(self._path, "a+b")  # noqa: SIM115  held open for the life of the lock
+        if not _lock(file):
+            holder = self._path.with_name("pid").read_text() if self._path.with_name("pid").exists() else "unknown"
+            file.close()
+            raise OwnerMustAct(f"{self._path.parent} is in use by another potluck process (process {holder.strip()}). Stop that one first, or choose another folder with POTLUCK_HOME.")
+        self._file = file
+        self._path.with_name("pid").write_text(str(os.getpid()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._file is not None
+        self._file.close()
+
+
+def is_locked(home: Path) -> bool:
+    """Whether a living process holds this home folder."""
+    path = home / "lock"
+    if not path.exists():
+        return False
+    with open(path, "a+b") as file:
+        return not _lock(file)
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

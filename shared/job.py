@@ -1,0 +1,120 @@
+"""A job: everything fixed for a whole run, as the coordinator tells it to every node. Configuration only, never code.
+
+Travels as a JSON blob; `parse` refuses any key, type or range that is not in this file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from shared.errors import PeerMisbehaved
+from shared.ids import Digest, RunId, is_digest
+
+UpdateKind = Literal["difference", "weights"]
+Codec = Literal["fp32", "bf16"]
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One trainable tensor. `name` is the name in the Hugging Face (or peft) file the run produces."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    run: RunId
+    name: str
+    rounds: int
+    base: str  # "smollm2-135m", or what the host called its model: for people
+    files: dict[str, Digest]  # the base model's Hugging Face folder: file name -> blob
+    lora: int | None  # rank; None trains every weight
+    lora_alpha: int
+    tensors: tuple[TensorSpec, ...]  # sorted by name; what updates carry, all of it fp32 or bf16
+    sequence: int  # tokens
+    batch: int  # tokens an optimizer step
+    steps: int | None  # local steps a round, or
+    seconds: float | None  # seconds a round; exactly one of the two
+    lr: float
+    schedule: Literal["cosine", "constant"]
+    warmup: float  # share of the run's progress
+    betas: tuple[float, float]
+    weight_decay: float
+    clip: float
+    update: UpdateKind
+    codec: Codec
+    mods: tuple[str, ...] = ()  # Flower client mods by name
+    evaluate: bool = True  # held-out bits per byte after each round
+    evaluate_tokens: int = 2048
+
+
+def dump(job: Job) -> bytes:
+    """Canonical JSON: the same job has the same digest everywhere."""
+    return json.dumps(asdict(job), sort_keys=True, separators=(",", ":")).encode()
+
+
+def parse(data: bytes) -> Job:
+    """The job in `data`. Raises PeerMisbehaved naming what is wrong."""
+    if len(data) > 16 << 20:
+        raise PeerMisbehaved("The run's description is larger than 16 MB.")
+    try:
+        raw = json.loads(data)
+        job = _job(raw)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PeerMisbehaved(f"The run's description cannot be read ({error}); the coordinator may be a newer version.") from error
+    for complaint in _complaints(job):
+        raise PeerMisbehaved(f"The run's description is not acceptable: {complaint}.")
+    return job
+
+
+def payload_bytes(job: Job, codec: Codec) -> int:
+    """Bytes of all trainable tensors in that codec, without the file's header."""
+    return sum(_count(tensor.shape) for tensor in job.tensors) * (2 if codec == "bf16" else 4)
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+def _job(raw: dict[str, Any]) -> Job:
+    known = {field.name for field in fields(Job)}
+    if unknown := sorted(set(raw) - known):
+        raise KeyError(f"unknown entries {unknown}")
+    raw = dict(raw)
+    raw["tensors"] = tuple(TensorSpec(str(t["name"]), tuple(int(n) for n in t["shape"])) for t in raw["tensors"])
+    raw["files"] = {str(name): Digest(str(digest)) for name, digest in raw["files"].items()}
+    raw["betas"] = (float(raw["betas"][0]), float(raw["betas"][1]))
+    raw["mods"] = tuple(str(mod) for mod in raw.get("mods", ()))
+    return Job(**raw)
+
+
+def _complaints(job: Job) -> list[str]:
+    rules = [
+        (1 <= job.rounds <= 100_000, "rounds must be 1 to 100,000"),
+        (job.lora is None or 1 <= job.lora <= 1024, "the LoRA rank must be 1 to 1024"),
+        (bool(job.tensors), "no trainable tensors"),
+        (list(job.tensors) == sorted(job.tensors, key=lambda t: t.name), "tensors are not in order"),
+        (len({t.name for t in job.tensors}) == len(job.tensors), "a tensor is named twice"),
+        (all(t.shape and all(0 < n < 1 << 31 for n in t.shape) for t in job.tensors), "a tensor has an impossible shape"),
+        (sum(_count(t.shape) for t in job.tensors) < 1 << 36, "more than 68 billion trainable values"),
+        (8 <= job.sequence <= 1 << 20, "the sequence must be 8 to 1,048,576 tokens"),
+        (job.sequence <= job.batch <= 1 << 26, "the batch must be at least one sequence"),
+        ((job.steps is None) != (job.seconds is None), "a round has either steps or seconds"),
+        (job.steps is None or 1 <= job.steps <= 1_000_000, "steps must be 1 to 1,000,000"),
+        (job.seconds is None or 0 < job.seconds <= 7 * 86400, "a round lasts at most a week"),
+        (0 < job.lr <= 10 and job.schedule in ("cosine", "constant") and 0 <= job.warmup < 1, "the schedule"),
+        (all(0 <= beta < 1 for beta in job.betas) and 0 <= job.weight_decay <= 10 and 0 < job.clip <= 1e6, "the optimizer"),
+        (job.update in ("difference", "weights") and job.codec in ("fp32", "bf16"), "the kind of update"),
+        (all(_FILE_NAME.fullmatch(name) and is_digest(digest) for name, digest in job.files.items()), "a file name or digest"),
+        (all(re.fullmatch(r"[a-z0-9_]{1,64}", mod) for mod in job.mods), "a mod's name"),
+        (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
+    ]
+    return [complaint for fine, complaint in rules if not fine]
