@@ -116,6 +116,30 @@ def is_locked(home: Path) -> bool:
         return not _lock(file)
 
 
+@contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Wait for the exclusive use of `path` (a lock file) by this process, and hold it."""
+    with open(path, "a+b") as file:
+        try:
+            import fcntl
+        except ImportError:
+            _turn_on_windows(file)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _turn_on_windows(file: BinaryIO) -> None:
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except OSError:  # it waits ten seconds at most: ask again
+            continue
+        return
+
+
 def _lock(file: BinaryIO) -> bool:
     try:
         import fcntl

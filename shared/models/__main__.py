@@ -1,0 +1,45 @@
+"""`python -m shared.models materialise|merge ...`: for processes that may not import numpy. Prints one JSON fact."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from shared.errors import PotluckError
+from shared.models import materialise, merge_adapter
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m shared.models", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("materialise", help="a name or folder -> a Hugging Face folder")
+    make.add_argument("model")
+    make.add_argument("--folder", default=".", help="where relative paths start")
+    make.add_argument("--cache", type=Path, default=default_cache())
+    merge = commands.add_parser("merge", help="base and adapter -> merged folder")
+    merge.add_argument("--base", type=Path, required=True)
+    merge.add_argument("--adapter", type=Path, required=True)
+    merge.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    try:
+        if options.command == "materialise":
+            fact = {"fact": "materialised", "folder": str(materialise(options.model, options.folder, options.cache))}
+        else:
+            fact = {"fact": "merged", "folder": str(merge_adapter(options.base, options.adapter, options.out))}
+    except PotluckError as error:
+        print(json.dumps({"fact": "failed", "op": options.command, "sentence": error.sentence}), flush=True)
+        return 1
+    print(json.dumps(fact), flush=True)
+    return 0
+
+
+def default_cache() -> Path:
+    """Shared by all homes on this PC."""
+    return Path(os.environ.get("POTLUCK_CACHE") or Path.home() / ".cache" / "potluck")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""From the word after `model:` in a run file to a Hugging Face folder on this PC.
+
+Made once per PC, in the cache: under a lock, in a folder beside, then renamed. Several processes may ask at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from shared.disk import private_folder, turn
+from shared.errors import OwnerMustAct
+from shared.models import folder as model_folder
+from shared.models import fresh, smollm2
+
+EDITION = 1  # raised when the bytes we make change, so that an old cache is not taken for the new
+PACKAGED = "smollm2-135m"
+
+
+def materialise(model: str, folder: str, cache: Path) -> Path:
+    """The folder of `model`: a package (smollm2-135m), a size (potluck-1b), a config file (x.json), or a model folder;
+    relative paths start at `folder`. Raises OwnerMustAct when there is no such thing or it cannot be used."""
+    if model == PACKAGED:
+        return _made(cache, model, smollm2.make)
+    if model in fresh.SIZES:
+        words = "bytes" if model == "potluck-tiny" or smollm2.installed() is None else "smollm2"
+        return _made(cache, f"{model}-{words}", lambda target: fresh.make_size(model, target))
+    path = Path(folder, Path(model).expanduser()).resolve()
+    if path.is_dir():
+        model_folder.check(path)
+        return path
+    if path.is_file() and path.suffix == ".json":
+        return _made(cache, f"config-{_config_digest(path)}", lambda target: fresh.make_from_config(path, target))
+    names = ", ".join([PACKAGED, *sorted(fresh.SIZES)])
+    raise OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
+
+
+def _made(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
+    target = cache / "models" / f"{name}.{EDITION}"
+    if target.is_dir():
+        return target
+    private_folder(target.parent)
+    with turn(target.with_name(f"{target.name}.lock")):
+        if not target.is_dir():  # another process may have made it while we waited
+            beside = target.with_name(f".{target.name}.new")
+            shutil.rmtree(beside, ignore_errors=True)
+            private_folder(beside)
+            make(beside)
+            model_folder.check(beside)
+            os.replace(beside, target)
+    return target
+
+
+def _config_digest(path: Path) -> str:
+    tokenizer = path.with_name("tokenizer.json")
+    parts = path.read_bytes() + (tokenizer.read_bytes() if tokenizer.is_file() else str(smollm2.installed()).encode())
+    return hashlib.sha256(parts).hexdigest()[:12]

@@ -1,0 +1,130 @@
+"""What a run trains in a Llama model: the names and shapes of its tensors, and the values they start from.
+
+Names are those of the files a run produces: Hugging Face state-dict names for full fine-tuning (a tied head has none of
+its own), peft's adapter file names for LoRA (every linear layer except the head, no bias).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+import numpy as np
+
+from shared.job import TensorSpec
+from shared.models.weights import Float32, read, stored
+
+LORA_PREFIX = "base_model.model."
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+MLP = ("gate_proj", "up_proj", "down_proj")
+
+
+class Recipe(TypedDict):
+    """The run's trainable space; the same for everybody, because updates must be averageable."""
+
+    kind: Literal["full", "lora"]
+    rank: NotRequired[int | None]
+    alpha: NotRequired[int | None]
+
+
+def trainables(config: Mapping[str, Any], recipe: Recipe) -> tuple[TensorSpec, ...]:
+    """Every trainable tensor, sorted by name. `config` is a Llama config.json; alpha plays no part here."""
+    match recipe["kind"]:
+        case "full":
+            found = [*_linears(config), *_others(config)]
+        case "lora":
+            rank = recipe.get("rank")
+            assert rank is not None and rank > 0, recipe
+            found = []
+            for name, (out, into) in ((spec.name, spec.shape) for spec in _linears(config)):
+                stem = LORA_PREFIX + name.removesuffix(".weight")
+                found += [TensorSpec(f"{stem}.lora_A.weight", (rank, into)), TensorSpec(f"{stem}.lora_B.weight", (out, rank))]
+    return tuple(sorted(found, key=lambda spec: spec.name))
+
+
+def initial(
+    folder: Path, recipe: Recipe, tensors: Sequence[TensorSpec], seed: int
+) -> Iterator[tuple[str, Float32]]:
+    """The first values in name order. Full: the base model's own. LoRA: as peft starts them, A uniform and B zero,
+    so that the first model is exactly the base. Each tensor's draw depends on its name and `seed` alone."""
+    ordered = sorted(tensors, key=lambda spec: spec.name)
+    if recipe["kind"] == "full":
+        there = stored(folder)
+        for spec in ordered:
+            yield spec.name, read(there[spec.name])
+        return
+    for spec in ordered:
+        if spec.name.endswith(".lora_B.weight"):
+            yield spec.name, np.zeros(spec.shape, np.float32)
+        else:  # kaiming_uniform_(a=sqrt(5)): a bound of 1/sqrt(fan in)
+            bound = np.float32(1 / math.sqrt(spec.shape[1]))
+            draw = generator(seed, spec.name).random(spec.shape, np.float32)
+            yield spec.name, (draw * 2 - 1) * bound
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """A stream of chance of its own for each tensor."""
+    words = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(words[:16], "little")))
+
+
+def adapter_config(recipe: Recipe, base: str) -> dict[str, Any]:
+    """The adapter_config.json that belongs beside LoRA tensors of these names, for peft and the tools that read it."""
+    rank = recipe.get("rank")
+    assert recipe["kind"] == "lora" and rank
+    return {
+        "base_model_name_or_path": base,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_alpha": recipe.get("alpha") or 2 * rank,
+        "lora_dropout": 0.0,
+        "modules_to_save": None,
+        "peft_type": "LORA",
+        "r": rank,
+        "target_modules": [*ATTENTION, *MLP],
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": False,
+    }
+
+
+def _linears(config: Mapping[str, Any]) -> Iterator[TensorSpec]:
+    """The weight matrices of all blocks, [out, in]."""
+    hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
+    heads = int(config["num_attention_heads"])
+    head = int(config.get("head_dim") or hidden // heads)
+    queries, keys = heads * head, int(config.get("num_key_value_heads") or heads) * head
+    shapes = {
+        "self_attn.q_proj": (queries, hidden),
+        "self_attn.k_proj": (keys, hidden),
+        "self_attn.v_proj": (keys, hidden),
+        "self_attn.o_proj": (hidden, queries),
+        "mlp.gate_proj": (inner, hidden),
+        "mlp.up_proj": (inner, hidden),
+        "mlp.down_proj": (hidden, inner),
+    }
+    for layer in range(int(config["num_hidden_layers"])):
+        for name, shape in shapes.items():
+            yield TensorSpec(f"model.layers.{layer}.{name}.weight", shape)
+
+
+def _others(config: Mapping[str, Any]) -> Iterator[TensorSpec]:
+    """Embeddings, norms, an untied head, and the biases that some configurations ask for."""
+    hidden, words = int(config["hidden_size"]), int(config["vocab_size"])
+    yield TensorSpec("model.embed_tokens.weight", (words, hidden))
+    yield TensorSpec("model.norm.weight", (hidden,))
+    if not config.get("tie_word_embeddings", False):
+        yield TensorSpec("lm_head.weight", (words, hidden))
+    for layer in range(int(config["num_hidden_layers"])):
+        yield TensorSpec(f"model.layers.{layer}.input_layernorm.weight", (hidden,))
+        yield TensorSpec(f"model.layers.{layer}.post_attention_layernorm.weight", (hidden,))
+    biased = ATTENTION * bool(config.get("attention_bias")) + MLP * bool(config.get("mlp_bias"))
+    for spec in _linears(config):
+        stem = spec.name.removesuffix(".weight")
+        if stem.endswith(biased):
+            yield TensorSpec(f"{stem}.bias", spec.shape[:1])
