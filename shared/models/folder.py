@@ -21,6 +21,7 @@ SMALL_FILES = (
     "special_tokens_map.json",
     "chat_template.jinja",
 )
+LLAMA = "LlamaForCausalLM"
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 
 
@@ -40,18 +41,24 @@ def check(folder: Path) -> dict[str, Any]:
         raise OwnerMustAct(f"{folder} is not a model folder: it has no config.json.")
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLES)
     if pickles:
-        raise OwnerMustAct(f"{folder} holds {pickles[0]}, a format that can run code when it is opened. Use a folder with safetensors only.")
+        raise OwnerMustAct(f"{folder} holds {pickles[0]}, which can run code when it is opened. Use safetensors only.")
     code = sorted(path.name for path in folder.iterdir() if path.suffix == ".py")
     config = _json(folder / "config.json")
     tokenizer = _json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
     if code or "auto_map" in config or "auto_map" in tokenizer:
-        raise OwnerMustAct(f"{folder} brings its own code ({code[0] if code else 'auto_map'}). Code never travels in Potluck: use a model that transformers knows.")
-    if config.get("model_type") != "llama" or config.get("architectures", ["LlamaForCausalLM"]) != ["LlamaForCausalLM"]:
-        raise OwnerMustAct(f"{folder} is a {config.get('model_type', 'nameless')} model ({config.get('architectures')}). Potluck trains LlamaForCausalLM models for now.")
+        what = code[0] if code else "auto_map"
+        raise OwnerMustAct(
+            f"{folder} brings its own code ({what}), which never travels. Use a model transformers knows."
+        )
+    if config.get("model_type") != "llama" or config.get("architectures", [LLAMA]) != [LLAMA]:
+        what = f"{config.get('model_type')}, {config.get('architectures')}"
+        raise OwnerMustAct(f"{folder} holds another kind of model ({what}). Potluck trains {LLAMA} for now.")
     if "quantization_config" in config:
         raise OwnerMustAct(f"{folder} is quantised. Use the unquantised weights; each PC shrinks them its own way.")
     if not (folder / "tokenizer.json").is_file():
-        raise OwnerMustAct(f"{folder} has no tokenizer.json. Save its tokenizer with transformers once (AutoTokenizer...save_pretrained).")
+        raise OwnerMustAct(
+            f"{folder} has no tokenizer.json. Save its tokenizer there once: AutoTokenizer, save_pretrained."
+        )
     _check_weights(folder, config)
     return config
 
@@ -65,8 +72,8 @@ def _check_weights(folder: Path, config: dict[str, Any]) -> None:
     for spec in wanted:
         if spec.name not in there:
             raise OwnerMustAct(f"{folder} lacks the weights {spec.name} that its config.json asks for.")
-        if there[spec.name].shape != spec.shape:
-            raise OwnerMustAct(f"{spec.name} in {folder} has shape {there[spec.name].shape}; its config.json asks for {spec.shape}.")
+        if (shape := there[spec.name].shape) != spec.shape:
+            raise OwnerMustAct(f"{spec.name} in {folder} has shape {shape}; its config.json asks for {spec.shape}.")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGUFReader
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from shared.errors import OwnerMustAct
@@ -68,7 +67,7 @@ def make_from_config(file: Path, folder: Path) -> None:
     else:
         words = save_best_tokenizer(folder)
     if words > config["vocab_size"]:
-        raise OwnerMustAct(f"{file} has vocab_size {config['vocab_size']}, but its tokenizer knows {words} words. Set vocab_size to {words}.")
+        raise OwnerMustAct(f"The tokenizer of {file} knows {words} words. Set vocab_size to {words} at least.")
     _fill(folder, config)
 
 
@@ -77,7 +76,7 @@ def save_best_tokenizer(folder: Path) -> int:
     if smollm2.installed() is None:
         save_byte_tokenizer(folder)
         return BYTE_WORDS
-    smollm2.save_tokenizer(folder, GGUFReader(smollm2.verified()))
+    smollm2.make_tokenizer(folder)
     return 49_152
 
 

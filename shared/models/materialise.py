@@ -38,7 +38,14 @@ def materialise(model: str, folder: str, cache: Path) -> Path:
     raise OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
 
 
-def _made(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
+def usual_tokenizer(cache: Path) -> Path | None:
+    """SmolLM2's tokenizer.json, for counting tokens before a run brings its own; None where not installed."""
+    if smollm2.installed() is None:
+        return None
+    return _made(cache, "smollm2-tokenizer", smollm2.make_tokenizer, whole=False) / "tokenizer.json"
+
+
+def _made(cache: Path, name: str, make: Callable[[Path], None], *, whole: bool = True) -> Path:
     target = cache / "models" / f"{name}.{EDITION}"
     if target.is_dir():
         return target
@@ -49,7 +56,8 @@ def _made(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
             shutil.rmtree(beside, ignore_errors=True)
             private_folder(beside)
             make(beside)
-            model_folder.check(beside)
+            if whole:
+                model_folder.check(beside)
             os.replace(beside, target)
     return target
 

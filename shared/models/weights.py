@@ -1,9 +1,9 @@
 """Weights in a Hugging Face folder, read and written one tensor at a time.
 
-Our own small reader and writer of the safetensors format: the library's numpy face knows no bfloat16 and wants every tensor
-in memory to write. Reading gives float32 whatever the file holds (F32, F16, BF16); writing is float32, names sorted, so
-that the same values have the same digest everywhere. This is for a base model's folder; what travels as an update is
-checked more narrowly, in `shared.codec.safe`.
+Our own small reader and writer of the safetensors format: the library's numpy face knows no bfloat16 and wants every
+tensor in memory to write. Reading gives float32 whatever the file holds (F32, F16, BF16); writing is float32, names
+sorted, so that the same values have the same digest everywhere. This is for a base model's folder; what travels as an
+update is checked more narrowly, in `shared.codec.safe`.
 """
 
 from __future__ import annotations
@@ -39,10 +39,7 @@ class Stored:
 def stored(folder: Path, stem: str = "model") -> dict[str, Stored]:
     """Every tensor of `stem`.safetensors or of the shards its index names. Raises OwnerMustAct naming the bad file."""
     index = folder / f"{stem}.safetensors.index.json"
-    if index.exists():
-        names = sorted(set(_index(index).values()))
-    else:
-        names = [f"{stem}.safetensors"]
+    names = sorted(set(_index(index).values())) if index.exists() else [f"{stem}.safetensors"]
     found: dict[str, Stored] = {}
     for name in names:
         if "/" in name or "\\" in name or not (folder / name).is_file():

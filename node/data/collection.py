@@ -1,0 +1,180 @@
+"""From a friend's folder to a text collection: `HOME/data/NAME/` with train and held tars and a page of counts.
+
+Written in a folder beside and renamed, so that a collection is whole or absent; a replaced one is kept until the new
+one stands.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from node.data import documents, shards
+from node.data.documents import Document, Skipped
+from node.data.heldout import KEY_BYTES, Fate, Sorter
+from node.data.shards import ADD_AGAIN
+from shared.disk import private_folder, sync_folder, turn, write
+from shared.errors import OwnerMustAct
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+SEPARATOR = "\n\n"  # between the paragraphs of a document
+Progress = Callable[[int, int], None]  # files done, files in all
+
+
+class NameTaken(OwnerMustAct):
+    """There is a collection of that name: replace it, or choose another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the owner asked for."""
+
+    home: Path  # the node's home, which holds data/
+    folder: Path
+    name: str
+    hold_out: Sequence[str] = ()  # globs over relative paths or file names
+    replace: bool = False
+
+
+def add(wish: Wish, group_key: bytes, progress: Progress = lambda done, total: None) -> dict[str, Any]:
+    """Make the collection; returns its meta.json. Raises OwnerMustAct (NameTaken) in words, changing nothing."""
+    data = private_folder(wish.home / "data")
+    target = data / checked_name(wish.name)
+    names = documents.files(wish.folder)
+    with turn(data / ".lock"):
+        _recover(target)
+        if target.exists() and not wish.replace:
+            raise NameTaken(
+                f"There is a collection called {wish.name} already. Choose another name, "
+                "or say --replace to put the new one in its place."
+            )
+        beside = data / f".{wish.name}.new"
+        shutil.rmtree(beside, ignore_errors=True)
+        private_folder(beside)
+        try:
+            meta = _fill(beside, wish, names, group_key, progress)
+            write_meta(beside, meta)
+            _put_in_place(beside, target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return meta
+
+
+def read_meta(collection: Path) -> dict[str, Any]:
+    """The counts of a collection. Raises OwnerMustAct when the folder is not one."""
+    try:
+        meta: dict[str, Any] = json.loads((collection / "meta.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise OwnerMustAct(f"{collection} is not a text collection. {ADD_AGAIN}") from error
+    return meta
+
+
+def write_meta(collection: Path, meta: dict[str, Any]) -> None:
+    """Keep a page of counts."""
+    write(collection / "meta.json", json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False).encode())
+
+
+def read_group_key(path: Path) -> bytes:
+    """The 32 bytes that the group shares. Raises OwnerMustAct before this PC has joined."""
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        raise OwnerMustAct(
+            "This PC has not joined a group yet, so it cannot know what to hold out. Join first: potluck node join"
+        ) from None
+    if len(key) != KEY_BYTES:
+        raise OwnerMustAct(f"{path} is damaged ({len(key)} bytes, not {KEY_BYTES}). Join again with a new invite.")
+    return key
+
+
+def checked_name(name: str) -> str:
+    """The name, if a folder may bear it."""
+    if not _NAME.fullmatch(name):
+        raise OwnerMustAct(f"A collection cannot be called {name!r}. Use letters, digits, - and _, at most 64 of them.")
+    return name
+
+
+def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress: Progress) -> dict[str, Any]:
+    """Read every file, give every paragraph its fate, write both tars."""
+    tests = [name for name in names if any(_matches(name, glob) for glob in wish.hold_out)]
+    if wish.hold_out and not tests:
+        raise OwnerMustAct(f"No file in {wish.folder} matches --hold-out {' '.join(wish.hold_out)}.")
+    sorter = Sorter(group_key, test_files=bool(tests))
+    counts: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    in_tests = set(tests)
+    with shards.Shards(beside, "train") as train, shards.Shards(beside, "held") as held:
+        for done, name in enumerate([*tests, *(name for name in names if name not in in_tests)], 1):
+            match documents.read(wish.folder, name):
+                case Skipped(reason=reason):
+                    skipped[reason] += 1
+                case Document() as document:
+                    fates = _sorted(document, sorter, in_test_file=name in in_tests)
+                    counts["documents"] += 1
+                    counts["repeated"] += len(fates[Fate.REPEATED])
+                    counts["set_aside"] += len(fates[Fate.SET_ASIDE])
+                    for fate, writer in ((Fate.TRAIN, train), (Fate.TEST, held)):
+                        if fates[fate]:
+                            text = SEPARATOR.join(fates[fate])
+                            writer.write(facts={"file": name, "paragraphs": len(fates[fate])}, text=text)
+                            counts[f"{fate} bytes"] += len(text.encode())
+            progress(done, len(names))
+    if not train.samples and not held.samples:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
+        raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {reasons}.")
+    return {
+        "added": datetime.now(UTC).isoformat(timespec="seconds"),
+        "bytes": counts["train bytes"] + counts["test bytes"],
+        "documents": counts["documents"],
+        "files": len(names),
+        "held_out_bytes": counts["test bytes"],
+        "held_out_documents": held.samples,
+        "hold_out": list(wish.hold_out),
+        "name": wish.name,
+        "repeated_paragraphs": counts["repeated"],
+        "set_aside_paragraphs": counts["set_aside"],
+        "skipped": dict(sorted(skipped.items())),
+        "source_words": f"the folder {wish.folder.resolve()}",
+        "tokens": None,  # known once there is a tokenizer
+        "train_bytes": counts["train bytes"],
+        "train_documents": train.samples,
+    }
+
+
+def _sorted(document: Document, sorter: Sorter, *, in_test_file: bool) -> dict[Fate, list[str]]:
+    fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+    for paragraph in document.paragraphs:
+        fates[sorter.fate(paragraph, in_test_file=in_test_file)].append(paragraph)
+    return fates
+
+
+def _matches(name: str, glob: str) -> bool:
+    return fnmatch.fnmatchcase(name, glob) or fnmatch.fnmatchcase(name.rpartition("/")[2], glob)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _recover(target: Path) -> None:
+    """After a crash between the two renames of `_put_in_place`: the old collection comes back."""
+    if _old(target).exists() and not target.exists():
+        os.replace(_old(target), target)
+    shutil.rmtree(_old(target), ignore_errors=True)
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    if target.exists():
+        os.replace(target, _old(target))
+    os.replace(beside, target)
+    sync_folder(target.parent)
+    shutil.rmtree(_old(target), ignore_errors=True)
