@@ -65,10 +65,11 @@ def parse(data: bytes) -> Job:
     try:
         raw = json.loads(data)
         job = _job(raw)
+        complaints = _complaints(job)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise PeerMisbehaved(f"The run's description cannot be read ({error}); the coordinator may be a newer version.") from error
-    for complaint in _complaints(job):
-        raise PeerMisbehaved(f"The run's description is not acceptable: {complaint}.")
+    if complaints:
+        raise PeerMisbehaved(f"The run's description is not acceptable: {'; '.join(complaints)}.")
     return job
 
 

@@ -1,0 +1,231 @@
+"""`potluck coordinator ...`: what the host types. Heavy imports wait until their command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coordinator import settings as settings_
+from shared.errors import OwnerMustAct, PotluckError
+
+if TYPE_CHECKING:
+    from shared.rpc.v1 import operator_pb2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Host a group: invite friends, start runs, watch rounds.")
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command()
+def init(
+    cluster: Annotated[str, typer.Argument(help="What your group is called, for example: saturday")],
+    port: Annotated[int, typer.Option(help="Friends reach this port and the next one.")] = settings_.PORT,
+    address: Annotated[list[str] | None, typer.Option(help="Where friends reach this PC from outside (repeatable).")] = None,
+    bind: Annotated[str, typer.Option(help="Listen on this address only.")] = "",
+) -> None:
+    """Make this PC the group's coordinator: its keys and its settings."""
+    from coordinator import addresses, pki
+    from shared.ids import slug
+
+    home = settings_.home()
+    if (home / "settings.json").exists():
+        raise OwnerMustAct(f"There is a coordinator in {home} already (group {settings_.load(home).cluster!r}). Nothing was changed.")
+    if not 1 <= port <= 65534:
+        raise OwnerMustAct("The port must be between 1 and 65534.")
+    outside = tuple(addresses.with_port(entry, port + 1) for entry in address or ())
+    words = pki.lay_down(home / "pki", slug(cluster))
+    settings_.save(settings_.Settings(cluster=slug(cluster), port=port, bind=bind, addresses=outside), home)
+    typer.echo(f"Group {slug(cluster)!r} is ready in {home}")
+    typer.echo(f"  host words   {words}   (friends will see the same words)")
+    typer.echo(f"  keep safe    {home / 'pki' / 'ca.key'}: without it every friend must join again; with it anyone can be you")
+    typer.echo("Next: potluck coordinator up")
+
+
+@app.command()
+def up(
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every fact as a line.")] = False,
+) -> None:
+    """Run the coordinator in this window until Ctrl-C."""
+    from coordinator.main import run
+
+    run(settings_.home(), as_json=as_json, verbose=verbose)
+
+
+@app.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="Whom it is for: ana")],
+    valid: Annotated[str, typer.Option(help="How long it may be used: 48h, 30 min")] = "48h",
+    address: Annotated[list[str] | None, typer.Option(help="One more address to put in (repeatable).")] = None,
+) -> None:
+    """Make one invite: one PC, one use."""
+    from coordinator.operator import calling
+    from shared.rpc.v1 import operator_pb2
+    from shared.units import duration
+
+    async def ask() -> operator_pb2.InviteReply:
+        async with calling(settings_.home(), "making an invite") as host:
+            request = operator_pb2.InviteRequest(name=name, valid_seconds=int(duration(valid)), addresses=address or ())
+            return await host.Invite(request, timeout=10)
+
+    reply = asyncio.run(ask())
+    if not sys.stdout.isatty():
+        typer.echo(reply.word)
+        return
+    typer.echo(f"Send this to {name} (one PC, one use, until {local_time(reply.expires_ms)}):\n")
+    typer.echo(f"  potluck node join {reply.word}\n")
+    typer.echo(f"It tries {', '.join(reply.addresses)}")
+
+
+@app.command()
+def nodes(as_json: Json = False) -> None:
+    """Who is in the group."""
+    show(["nodes"], as_json=as_json, watch=False)
+
+
+@app.command()
+def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: potluck coordinator nodes)")]) -> None:
+    """Remove a PC from the group, at once."""
+    from coordinator.operator import calling
+    from shared.rpc.v1 import operator_pb2
+
+    async def ask() -> operator_pb2.RevokeReply:
+        async with calling(settings_.home(), "removing a PC") as host:
+            return await host.Revoke(operator_pb2.RevokeRequest(node=node), timeout=10)
+
+    reply = asyncio.run(ask())
+    typer.echo(f"{reply.name} ({reply.node}) is out; {reply.streams_cut} open connection(s) were cut. Its key will not be let in again.")
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")]) -> None:
+    """Report every mistake in a run file at once."""
+    from coordinator import runfile
+
+    spec = runfile.require(read_text(file), str(file))
+    length = f"{spec['steps']} steps" if spec["steps"] else f"{spec['seconds']:.0f} s"
+    recipe = f"LoRA rank {spec['recipe']['rank']}" if spec["recipe"]["kind"] == "lora" else "every weight"
+    typer.echo(f"{file} is fine: {spec['rounds']} rounds of {length}, {recipe} of {spec['model']}, strategy {spec['strategy']['name']}")
+
+
+@app.command()
+def start(file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")]) -> None:
+    """Start a run."""
+    from coordinator import runfile
+    from coordinator.operator import calling
+    from shared.rpc.v1 import operator_pb2
+
+    text = read_text(file)
+    runfile.require(text, str(file))
+
+    async def ask() -> operator_pb2.StartReply:
+        async with calling(settings_.home(), "starting a run") as host:
+            request = operator_pb2.StartRequest(run_file=text, file_name=file.name, folder=str(file.resolve().parent))
+            return await host.Start(request, timeout=10)
+
+    typer.echo(f"Run {asyncio.run(ask()).run} started. Watch it: potluck coordinator rounds --watch")
+
+
+@app.command()
+def stop(run: Annotated[str, typer.Argument(help="Which run; may be left out when there is only one")] = "") -> None:
+    """Stop a run. Its newest committed model is kept."""
+    from coordinator.operator import calling
+    from shared.rpc.v1 import operator_pb2
+
+    async def ask() -> operator_pb2.StopReply:
+        async with calling(settings_.home(), "stopping a run") as host:
+            return await host.Stop(operator_pb2.StopRequest(run=run), timeout=10)
+
+    typer.echo(f"Run {asyncio.run(ask()).run} is stopped; its newest model is kept.")
+
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it until Ctrl-C.")]
+
+
+@app.command()
+def rounds(watch: Watch = False, as_json: Json = False) -> None:
+    """Each round: who took part, what came of it."""
+    show(["rounds"], as_json=as_json, watch=watch)
+
+
+@app.command()
+def status(watch: Watch = False, as_json: Json = False) -> None:
+    """The group at a glance."""
+    show(["nodes", "rounds"], as_json=as_json, watch=watch)
+
+
+def show(parts: list[str], *, as_json: bool, watch: bool) -> None:
+    """Print the coordinator's state: tables for people, JSON for programs."""
+    from coordinator.operator import calling
+    from shared.rpc.v1 import operator_pb2
+
+    async def ask() -> None:
+        async with calling(settings_.home(), "asking for the status") as host:
+            if not watch:
+                reply = await host.Status(operator_pb2.StatusRequest(), timeout=10)
+                typer.echo(as_text(reply)) if as_json else pictures.show(reply, parts)
+                return
+            stream = host.Watch(operator_pb2.StatusRequest())
+            if as_json:
+                async for reply in stream:
+                    typer.echo(as_text(reply))
+            else:
+                await pictures.watch(stream, parts)
+
+    if not as_json:
+        from coordinator import pictures
+    asyncio.run(ask())
+
+
+def as_text(reply: operator_pb2.StatusReply) -> str:
+    from google.protobuf import json_format
+
+    raw = json_format.MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json.dumps(raw, ensure_ascii=False)
+
+
+def read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OwnerMustAct(f"{file} cannot be read: {error}") from error
+
+
+def local_time(milliseconds: int) -> str:
+    from datetime import datetime
+
+    return datetime.fromtimestamp(milliseconds / 1000).strftime("%a %d %b %H:%M")  # noqa: DTZ006  for the person here
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0 fine, 1 said in words, 130 Ctrl-C."""
+    try:
+        app(args=arguments, prog_name="potluck coordinator", standalone_mode=False)
+    except PotluckError as error:
+        typer.echo(error.sentence, err=True)
+        return 1
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:
+        if isinstance(error, _usage_error()):
+            error.show()
+            return error.exit_code
+        raise
+    return 0
+
+
+def _usage_error() -> type:
+    import click
+
+    return click.ClickException
+
+
+if __name__ == "__main__":
+    sys.exit(main())

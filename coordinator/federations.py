@@ -1,0 +1,64 @@
+"""Each run's federation child: asked one thing at a time, started again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.children import Child, Words
+from shared.errors import OwnerMustAct, TryLater
+from shared.ids import RunId
+
+Opening = Callable[[], Words | None]  # the "open" request for this run as the journal stands, or None before it is prepared
+
+
+class Federation:
+    """The child of one run. It keeps no truth: what it must know is in its requests and in the blob folder."""
+
+    def __init__(self, home: Path, run: RunId, cache: Path, opening: Opening) -> None:
+        self._home, self._run, self._cache, self._opening = home, run, cache, opening
+        self._child: Child | None = None
+        self._facts: Any = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, request: Words) -> Words:
+        """The child's answer. Raises OwnerMustAct with its sentence, or TryLater when the child died."""
+        async with self._turn:
+            if self._child is None or self._child.returncode is not None:
+                await self._start()
+            return await self._exchange(request)
+
+    async def close(self) -> None:
+        if self._child is not None:
+            await self._child.stop()
+            self._child = None
+
+    async def _start(self) -> None:
+        work = self._home / "runs" / self._run
+        self._child = await Child.start(
+            "coordinator.federation",
+            ["--blobs", str(self._home / "blobs"), "--work", str(work), "--cache", str(self._cache)],
+            log=self._home / "log" / f"{self._run}.log",
+            environment={"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "HF_HUB_OFFLINE": "1"},
+        )
+        self._facts = self._child.facts()
+        if (opening := self._opening()) is not None:
+            await self._exchange(opening)
+
+    async def _exchange(self, request: Words) -> Words:
+        assert self._child is not None
+        try:
+            await self._child.tell(request)
+            async for answer in self._facts:
+                if answer.get("fact") == "failed":
+                    raise OwnerMustAct(str(answer.get("sentence", "the run's strategy failed")))
+                if answer.get("fact") in ("prepared", "opened", "configured", "merged", "evaluated"):
+                    found: Words = answer
+                    return found
+        except asyncio.CancelledError:
+            await self.close()  # an unanswered question would be taken for the answer to the next one
+            raise
+        code, self._child = self._child.returncode, None
+        raise TryLater(f"The strategy process of {self._run} ended unexpectedly (code {code}); see {self._home / 'log' / (self._run + '.log')}")

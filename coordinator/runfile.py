@@ -1,0 +1,208 @@
+"""A run file (YAML) checked at once: every mistake with its line and what is allowed, then one plain dictionary.
+
+The dictionary (`Spec`) is what is journalled and what the federation child gets; its keys are the fields of `Checked`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from shared.errors import OwnerMustAct
+from shared.units import count, duration, share
+
+Spec = dict[str, Any]
+OURS = "DiLoCo"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    line: int  # 1-based
+    where: str  # "optimizer.lr"
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.where}: {self.sentence}"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Tokens = Annotated[int, BeforeValidator(lambda raw: count(raw))]
+Share = Annotated[float, BeforeValidator(lambda raw: share(raw))]
+Seconds = Annotated[float, BeforeValidator(lambda raw: duration(raw))]
+
+
+class _TokenSizes(_Part):
+    sequence: Tokens = Field(512, ge=8, le=1 << 20)
+    batch: Tokens = Field(16384, ge=8, le=1 << 26)
+
+    @model_validator(mode="after")
+    def _whole(self) -> _TokenSizes:
+        if self.batch < self.sequence:
+            raise ValueError(f"a batch of {self.batch} tokens does not hold one sequence of {self.sequence}")
+        return self
+
+
+class _Optimizer(_Part):
+    lr: float = Field(2e-4, gt=0, le=10)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: Share = Field(0.1, ge=0, lt=1)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.95)
+    weight_decay: float = Field(0.1, ge=0, le=10)
+    clip: float = Field(1.0, gt=0, le=1e6)
+
+
+class _Lora(_Part):
+    lora: int = Field(ge=1, le=1024)
+    alpha: int | None = Field(None, ge=1, le=4096)
+
+
+class _Strategy(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str = OURS
+
+
+def _round_length(raw: object) -> tuple[int | None, float | None]:
+    """"16 steps" -> (16, None); "10 min" -> (None, 600.0)."""
+    text = str(raw).strip()
+    if match := re.fullmatch(r"(\d+)\s*steps?", text):
+        steps = int(match[1])
+        if not 1 <= steps <= 1_000_000:
+            raise ValueError("a round has 1 to 1,000,000 steps")
+        return steps, None
+    seconds = duration(text)
+    if not 1 <= seconds <= 7 * 86400:
+        raise ValueError("a round lasts from a second to a week")
+    return None, seconds
+
+
+class _RunFile(_Part):
+    run: str = Field(min_length=1, max_length=64)
+    model: str = Field(min_length=1)
+    recipe: Literal["full"] | _Lora
+    rounds: int = Field(ge=1, le=100_000)
+    round_length: Annotated[tuple[int | None, float | None], BeforeValidator(_round_length)]
+    tokens: _TokenSizes = _TokenSizes(sequence=512, batch=16384)
+    optimizer: _Optimizer = _Optimizer.model_validate({})
+    strategy: _Strategy = _Strategy()
+    codec: Literal["auto", "bf16", "fp32"] = "auto"
+    quorum: int = Field(2, ge=1, le=1000)
+    deadline: Seconds | None = Field(None, gt=0, le=30 * 86400)
+    evaluate: bool = True
+    evaluate_tokens: Tokens = Field(2048, ge=64, le=1 << 24)
+    privacy: Literal["open"] = "open"
+    mods: tuple[str, ...] = ()
+
+
+def check(text: str) -> tuple[Spec | None, list[Mistake]]:
+    """The run as a plain dictionary, or every mistake in the file."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
+        return None, [Mistake(line, "the file", f"is not YAML: {getattr(error, 'problem', error)}")]
+    if not isinstance(raw, dict):
+        return None, [Mistake(1, "the file", "must be a list of `name: value` lines (see deploy/examples/)")]
+    if isinstance(raw.get("optimizer"), dict) and isinstance(raw["optimizer"].get("lr"), str):
+        raw["optimizer"]["lr"] = _number(raw["optimizer"]["lr"])  # YAML 1.1 reads 5e-5 as text
+    try:
+        checked = _RunFile.model_validate(raw)
+    except ValidationError as error:
+        return None, sorted({_mistake(root, detail) for detail in error.errors()}, key=lambda m: (m.line, m.where))
+    return _spec(checked), []
+
+
+def require(text: str, file_name: str) -> Spec:
+    """The checked run. Raises OwnerMustAct listing every mistake."""
+    spec, mistakes = check(text)
+    if spec is None:
+        raise OwnerMustAct("\n".join([f"{file_name} has {len(mistakes)} mistake(s):", *(f"  {m}" for m in mistakes)]))
+    return spec
+
+
+def _spec(run: _RunFile) -> Spec:
+    steps, seconds = run.round_length
+    lora = run.recipe if isinstance(run.recipe, _Lora) else None
+    return {
+        "run": run.run,
+        "model": run.model,
+        "recipe": {"kind": "lora", "rank": lora.lora, "alpha": lora.alpha or 2 * lora.lora} if lora else {"kind": "full"},
+        "rounds": run.rounds,
+        "steps": steps,
+        "seconds": seconds,
+        "sequence": run.tokens.sequence,
+        "batch": run.tokens.batch,
+        **{key: getattr(run.optimizer, key) for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},
+        "betas": list(run.optimizer.betas),
+        "strategy": {"name": run.strategy.name, "parameters": dict(run.strategy.model_extra or {})},
+        "codec": "bf16" if run.codec == "auto" else run.codec,
+        "quorum": run.quorum,
+        "deadline_seconds": run.deadline,
+        "evaluate": run.evaluate,
+        "evaluate_tokens": run.evaluate_tokens,
+        "mods": list(run.mods),
+    }
+
+
+def _number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _mistake(root: yaml.Node | None, detail: Any) -> Mistake:
+    path = [part for part in detail["loc"] if not (isinstance(part, str) and (part.startswith("function") or part in ("_Lora", "literal['full']")))]
+    if detail["loc"][:1] == ("recipe",) and detail["loc"] != ("recipe",):
+        path = ["recipe"] if len(path) < 2 or detail["type"] == "literal_error" else path
+        allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024"
+        return Mistake(_line(root, path), "recipe", allowed)
+    return Mistake(_line(root, path), ".".join(str(part) for part in path) or "the file", _sentence(path, detail))
+
+
+def _sentence(path: list[Any], detail: Any) -> str:
+    given, context = detail.get("input"), detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            known = _known(path[:-1])
+            near = difflib.get_close_matches(str(path[-1]), known, n=1)
+            hint = f"; did you mean `{near[0]}`?" if near else ""
+            return f"is not known here{hint} Allowed: {', '.join(known)}"
+        case "literal_error":
+            return f"{given!r} is not allowed; choose {context['expected']}"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return f"{given!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+
+
+def _known(path: list[Any]) -> list[str]:
+    part: type[BaseModel] = {"tokens": _TokenSizes, "optimizer": _Optimizer, "strategy": _Strategy}.get(str(path[0]) if path else "", _RunFile)
+    return list(part.model_fields)
+
+
+def _line(node: yaml.Node | None, path: list[Any]) -> int:
+    """The line of the deepest part of `path` that exists."""
+    line = 1
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

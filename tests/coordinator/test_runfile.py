@@ -1,0 +1,80 @@
+"""Run files: every mistake at once, with its line and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.runfile import check, require
+from shared.errors import OwnerMustAct
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "deploy" / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_fine(path: Path) -> None:
+    spec, mistakes = check(path.read_text())
+    assert mistakes == []
+    assert spec is not None
+    assert (spec["steps"] is None) != (spec["seconds"] is None)
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 3
+
+
+def test_all_mistakes_are_reported_together_with_their_lines() -> None:
+    text = """\
+run: x
+model: smollm2-135m
+recipe: {lora: 0}
+rounds: many
+round_lenght: 10 min
+round_length: 0 steps
+tokens: {sequence: 1024, batch: 1k, size: 3}
+optimizer: {lr: -1, schedule: cosinus}
+quorum: 2
+"""
+    spec, mistakes = check(text)
+    assert spec is None
+    found = {(m.line, m.where) for m in mistakes}
+    assert found >= {
+        (3, "recipe"),
+        (4, "rounds"),
+        (5, "round_lenght"),
+        (6, "round_length"),
+        (7, "tokens.size"),
+        (8, "optimizer.lr"),
+        (8, "optimizer.schedule"),
+    }
+    words = {m.where: m.sentence for m in mistakes}
+    assert "round_length" in words["round_lenght"]
+    assert "cosine" in words["optimizer.schedule"]
+
+
+def test_numbers_may_be_written_as_people_write_them() -> None:
+    spec = require("run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\ntokens: {sequence: 1k, batch: 64k}\noptimizer: {lr: 5e-5, warmup: 10%}\n", "a.yaml")
+    assert (spec["sequence"], spec["batch"], spec["seconds"]) == (1024, 65536, 600)
+    assert spec["lr"] == 5e-5
+    assert spec["warmup"] == 0.1
+
+
+def test_what_is_missing_is_named() -> None:
+    with pytest.raises(OwnerMustAct) as raised:
+        require("run: a\n", "a.yaml")
+    for name in ("model", "recipe", "rounds", "round_length"):
+        assert f"{name}: is missing" in raised.value.sentence
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "run: [unclosed\n", "just words"])
+def test_rubbish_is_answered_in_words(text: str) -> None:
+    spec, mistakes = check(text)
+    assert spec is None
+    assert mistakes
+
+
+def test_a_batch_holds_at_least_one_sequence() -> None:
+    _, mistakes = check("run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\ntokens: {sequence: 1k, batch: 512}\n")
+    assert [m.where for m in mistakes] == ["tokens"]
+    assert "sequence" in mistakes[0].sentence

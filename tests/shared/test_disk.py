@@ -1,0 +1,47 @@
+"""Files that survive, locks that tell who holds them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.disk import HomeLock, is_locked, replacing, size_words, write
+from shared.errors import OwnerMustAct
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write(target, b"old")
+    with pytest.raises(ZeroDivisionError), replacing(target) as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_written_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "file", b"x")
+    assert (tmp_path / "a" / "file").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_process_is_told_who_holds_the_home(tmp_path: Path) -> None:
+    code = "import sys,pathlib; from shared.disk import HomeLock\nwith HomeLock(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert is_locked(tmp_path)
+        with pytest.raises(OwnerMustAct, match=str(holder.pid)), HomeLock(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+    assert not is_locked(tmp_path)
+    with HomeLock(tmp_path):
+        assert is_locked(tmp_path)
+
+
+def test_sizes_are_words() -> None:
+    assert [size_words(n) for n in (12, 1500, 2_500_000, 3e9)] == ["12 B", "1.5 kB", "2.5 MB", "3.0 GB"]
