@@ -84,8 +84,8 @@ def html_paragraphs(text: str) -> Iterator[str]:
 
 
 _BLOCKS = """
-    address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3 h4
-    h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td tfoot th thead tr ul
+    address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3
+    h4 h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td tfoot th thead tr ul
 """
 
 
