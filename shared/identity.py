@@ -1,0 +1,304 @@
+"""Keys, certificate requests, and the group's own certificate authority. ECDSA P-256 throughout.
+
+(grpc's TLS library cannot use Ed25519 certificates.) Of a request only the public key and its signature are trusted;
+every name in a certificate is ours. Addresses are in no certificate: the host's may change, SERVER_NAME never does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from shared import disk
+from shared.clock import BACKDATED, LIFETIME
+from shared.errors import OwnerMustAct, Refusal, Refused
+from shared.ids import NodeId, node_id
+from shared.words import WORDS
+
+SERVER_NAME = "coordinator.potluck.internal"  # what every server certificate says, wherever the host lives
+_DOMAIN = "potluck.internal"
+_MAX_REQUEST = 4096  # bytes; ours take about 220
+_CA_YEARS = 20
+
+PrivateKey = ec.EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is calling, as their certificate (already checked by TLS against our authority) says."""
+
+    kind: Literal["node", "operator"]
+    node: NodeId | None  # of a node
+    public_key: bytes  # SubjectPublicKeyInfo, DER
+    not_after: float  # UTC seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificate:
+    """A server's key and chain. The chain ends with the authority itself: a joiner reads it from the handshake."""
+
+    key_pem: bytes
+    chain_pem: bytes
+    not_before: float
+    not_after: float
+
+    def __repr__(self) -> str:
+        return f"ServerCertificate(not_after={self.not_after})"
+
+
+def new_key() -> PrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def save_key(key: PrivateKey, path: Path) -> None:
+    """Write the key where only its owner can read it."""
+    disk.write(path, key_pem(key), mode=0o600)
+
+
+def load_key(path: Path) -> PrivateKey:
+    """Raises OwnerMustAct when the file is missing or not one of our keys."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise OwnerMustAct(
+            f"The key {path} is missing. Put it back from a copy, or join again with a new invite."
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise OwnerMustAct(
+            f"{path} is damaged: it is not a key. Put it back from a copy, or join again with a new invite."
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise OwnerMustAct(
+            f"{path} is a key of another kind (ECDSA P-256 is needed). Put the right one back from a copy."
+        )
+    return key
+
+
+def public_key(key: PrivateKey) -> bytes:
+    """The public half: SubjectPublicKeyInfo, DER."""
+    return _spki(key.public_key())
+
+
+def request(key: PrivateKey) -> bytes:
+    """A certificate request (DER): proof that the sender holds `key`. Its subject is ignored."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_name("potluck"))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+def public_key_of(csr: bytes) -> bytes:
+    """The public key (SubjectPublicKeyInfo, DER) of a request. Raises Refused(MALFORMED) for anything dubious."""
+    if len(csr) > _MAX_REQUEST:
+        raise Refused(
+            Refusal.MALFORMED, f"The certificate request is too long ({len(csr)} bytes; {_MAX_REQUEST} are allowed)."
+        )
+    try:
+        parsed = x509.load_der_x509_csr(csr)
+        key = parsed.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise Refused(
+                Refusal.MALFORMED, "The certificate request has a key of another kind: ECDSA P-256 is needed."
+            )
+        signed = parsed.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Refused(
+            Refusal.MALFORMED, "The certificate request cannot be read: it is damaged or not a request."
+        ) from error
+    if not signed:
+        raise Refused(
+            Refusal.MALFORMED,
+            "The certificate request is not signed by its own key: there is no proof that the sender holds it.",
+        )
+    return _spki(key)
+
+
+def peer_of(pem: bytes) -> Peer:
+    """Who a client certificate names. Raises Refused(NOT_A_MEMBER) when it names nobody of ours."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
+        key = certificate.public_key()
+    except (ValueError, x509.ExtensionNotFound, UnsupportedAlgorithm) as error:
+        raise _nobody() from error
+    if len(uris) != 1 or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise _nobody()
+    spki, not_after = _spki(key), certificate.not_valid_after_utc.timestamp()
+    match uris[0].removeprefix("spiffe://").split("/")[1:]:
+        case ["operator"]:
+            return Peer("operator", None, spki, not_after)
+        case ["node", named] if named == node_id(spki):
+            return Peer("node", node_id(spki), spki, not_after)
+        case _:
+            raise _nobody()
+
+
+def dates_of(pem: bytes) -> tuple[float, float]:
+    """(not_before, not_after) of the first certificate in `pem`, UTC seconds."""
+    certificate = x509.load_pem_x509_certificate(pem)
+    return certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+
+
+def pin_of(certificate: x509.Certificate | bytes) -> bytes:
+    """SHA-256 of a certificate's public key (32 bytes): survives a reissue with the same key."""
+    if isinstance(certificate, bytes):
+        certificate = x509.load_pem_x509_certificate(certificate)
+    return hashlib.sha256(_spki(certificate.public_key())).digest()
+
+
+@cache
+def fingerprint_words(pin: bytes) -> str:
+    """Four words for two people to compare: "amber-otter-canyon-lemon".
+
+    32 bits, stretched: making another authority with the same words costs 2^32 tries of about 0.1 s and 32 MiB each,
+    some ten processor years. They are for people; programs always compare the whole pin.
+    """
+    stretched = hashlib.scrypt(pin, salt=b"potluck host words 1", n=1 << 15, r=8, p=1, maxmem=64 << 20, dklen=4)
+    return "-".join(WORDS[byte] for byte in stretched)
+
+
+class CertificateAuthority:
+    """The group's own authority: `ca.key` and `ca.crt` in the coordinator's `pki` folder."""
+
+    def __init__(self, key: PrivateKey, certificate: x509.Certificate) -> None:
+        self._key, self._certificate = key, certificate
+        self.pin = pin_of(certificate)
+        self.cluster = str(certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
+        self.certificate_pem = _pem(certificate)
+
+    @property
+    def words(self) -> str:
+        """What host and friend compare."""
+        return fingerprint_words(self.pin)
+
+    @classmethod
+    def create(cls, folder: Path, cluster: str) -> CertificateAuthority:
+        """Make a new authority. Raises OwnerMustAct where there is one: losing it makes every friend join again."""
+        if (folder / "ca.crt").exists():
+            raise OwnerMustAct(f"There is a certificate authority in {folder} already. Nothing was changed.")
+        key = new_key()
+        now = datetime.now(UTC)
+        name = _name(f"potluck {cluster}", cluster)
+        certificate = (
+            x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(seconds=BACKDATED))
+            .not_valid_after(now + timedelta(days=365 * _CA_YEARS))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        save_key(key, folder / "ca.key")
+        disk.write(folder / "ca.crt", _pem(certificate))
+        return cls(key, certificate)
+
+    @classmethod
+    def load(cls, folder: Path) -> CertificateAuthority:
+        """Raises OwnerMustAct when the files are missing, damaged, or do not belong together."""
+        key = load_key(folder / "ca.key")
+        try:
+            certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+        except (OSError, ValueError) as error:
+            raise OwnerMustAct(f"{folder / 'ca.crt'} is missing or damaged. Put it back from a copy.") from error
+        if pin_of(certificate) != hashlib.sha256(public_key(key)).digest():
+            raise OwnerMustAct(
+                f"ca.key and ca.crt in {folder} do not belong together. Put back both from the same copy."
+            )
+        return cls(key, certificate)
+
+    def issue_server(self, lifetime: float = LIFETIME) -> ServerCertificate:
+        """A new key and certificate for our servers."""
+        key = new_key()
+        leaf = self._issue(key.public_key(), x509.DNSName(SERVER_NAME), ExtendedKeyUsageOID.SERVER_AUTH, lifetime)
+        chain = _pem(leaf) + self.certificate_pem
+        return ServerCertificate(
+            key_pem(key), chain, leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+        )
+
+    def issue_node(self, public_key: bytes, node: NodeId, lifetime: float = LIFETIME) -> bytes:
+        """A node's client certificate (PEM)."""
+        return self._issue_client(public_key, f"node/{node}", lifetime)
+
+    def issue_operator(self, public_key: bytes, lifetime: float = LIFETIME) -> bytes:
+        """The host's own client certificate (PEM)."""
+        return self._issue_client(public_key, "operator", lifetime)
+
+    def _issue_client(self, public_key: bytes, path: str, lifetime: float) -> bytes:
+        key = serialization.load_der_public_key(public_key)
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        name = x509.UniformResourceIdentifier(f"spiffe://{self.cluster}.{_DOMAIN}/{path}")
+        return _pem(self._issue(key, name, ExtendedKeyUsageOID.CLIENT_AUTH, lifetime))
+
+    def _issue(
+        self, key: ec.EllipticCurvePublicKey, name: x509.GeneralName, use: ObjectIdentifier, lifetime: float
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder(
+                subject_name=_name("potluck"), issuer_name=self._certificate.subject, public_key=key
+            )
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(seconds=BACKDATED))
+            .not_valid_after(now + timedelta(seconds=lifetime))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def _nobody() -> Refused:
+    return Refused(
+        Refusal.NOT_A_MEMBER,
+        "This certificate names neither a PC of this group nor its host. Join with an invite first.",
+    )
+
+
+def _spki(key: object) -> bytes:
+    encoded: bytes = key.public_bytes(  # type: ignore[attr-defined]  # every public key of the library has it
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return encoded
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _name(common: str, organization: str = "") -> x509.Name:
+    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common)]
+    if organization:
+        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
+    return x509.Name(parts)
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

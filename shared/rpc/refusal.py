@@ -1,0 +1,134 @@
+"""How a no travels: a gRPC status, the sentence as its message, the code in the trailing metadata `potluck-refusal`.
+
+And back: every gRPC failure becomes one of our errors with a sentence. TLS 1.3 tells a refused client only "Socket
+closed", so a certificate that ended, or a clock that is off, is looked for here, on this side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from shared.clock import moment, outside
+from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
+from shared.identity import dates_of
+
+KEY = "potluck-refusal"
+_SPARE = "try-later"  # the host's own trouble: not a refusal, the caller tries again
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Code = grpc.StatusCode
+
+_STATUS = {
+    Refusal.MALFORMED: Code.INVALID_ARGUMENT,
+    Refusal.UPDATE: Code.INVALID_ARGUMENT,
+    Refusal.PROTOCOL: Code.FAILED_PRECONDITION,
+    Refusal.CLOCK: Code.FAILED_PRECONDITION,
+    Refusal.CERTIFICATE_EXPIRED: Code.UNAUTHENTICATED,
+    Refusal.NO_SUCH_BLOB: Code.NOT_FOUND,
+    Refusal.NO_SUCH_RUN: Code.NOT_FOUND,
+    Refusal.CORRUPT: Code.DATA_LOSS,
+    Refusal.QUOTA: Code.RESOURCE_EXHAUSTED,
+    Refusal.BUSY: Code.RESOURCE_EXHAUSTED,
+    Refusal.DISK_FULL: Code.RESOURCE_EXHAUSTED,
+}
+
+
+def status_of(refusal: Refusal) -> grpc.StatusCode:
+    """The gRPC status of a refusal; PERMISSION_DENIED unless another says it better."""
+    return _STATUS.get(refusal, Code.PERMISSION_DENIED)
+
+
+async def refuse(context: Context, refused: Refused) -> None:
+    """End the call with a refusal. Always raises (gRPC's own AbortError)."""
+    await context.abort(status_of(refused.refusal), refused.sentence, ((KEY, refused.refusal.value),))
+
+
+@asynccontextmanager
+async def answering(context: Context) -> AsyncIterator[None]:
+    """Inside a handler: an error of ours ends the call in words. A bug is not ours to hide: it passes through."""
+    try:
+        yield
+    except Refused as refused:
+        await refuse(context, refused)
+    except PotluckError as error:
+        await context.abort(Code.UNAVAILABLE, error.sentence, ((KEY, _SPARE),))
+
+
+def in_words(
+    error: grpc.aio.AioRpcError, doing: str, address: str, *, certificate: bytes | None = None, now: float | None = None
+) -> PotluckError:
+    """What a failed call means, for a person. `doing`: "joining", "sending an update"; `certificate`: ours, if shown."""
+    code, details = error.code(), (error.details() or "").strip()
+    told = dict(error.trailing_metadata() or ()).get(KEY)
+    if told == _SPARE:
+        return TryLater(f"The host at {address} could not do its part of {doing}: {details}")
+    if told is not None:
+        return _refused(str(told), details)
+    if code in (Code.UNAVAILABLE, Code.UNAUTHENTICATED, Code.UNKNOWN) and certificate is not None:
+        trouble = preflight(certificate, time.time() if now is None else now)
+        if trouble is not None:
+            return trouble
+    match code:
+        case Code.UNAVAILABLE:
+            return _unreachable(details, doing, address)
+        case Code.DEADLINE_EXCEEDED:
+            return TryLater(
+                f"The host at {address} did not answer in time while {doing}. Its PC or the network may be busy."
+            )
+        case Code.CANCELLED:
+            return TryLater(f"The connection to the host at {address} was ended while {doing}.")
+        case Code.UNIMPLEMENTED:
+            return OwnerMustAct(
+                f"The host at {address} does not know how to do its part of {doing}: one potluck is too old. Update both."
+            )
+        case Code.RESOURCE_EXHAUSTED if "larger than max" in details:
+            return PeerMisbehaved(f"A message was larger than allowed while {doing} with the host at {address}.")
+        case Code.RESOURCE_EXHAUSTED:
+            return TryLater(f"The host at {address} is busy: it could not take one more call while {doing}.")
+        case _:
+            return TryLater(f"The host at {address} had a fault while {doing}. Its window or its log says more.")
+
+
+def preflight(certificate: bytes, now: float) -> Refused | None:
+    """What is wrong with our own certificate by our own clock; None when nothing is. Ask before dialling, and after."""
+    not_before, not_after = dates_of(certificate)
+    if now > not_after:
+        return Refused(
+            Refusal.CERTIFICATE_EXPIRED,
+            f"This PC's certificate ended on {moment(not_after)}. "
+            "`potluck node run` renews it by itself as soon as the host answers.",
+        )
+    return outside(not_before, not_after, now)
+
+
+def _refused(code: str, sentence: str) -> PotluckError:
+    try:
+        return Refused(Refusal(code), sentence)
+    except ValueError:  # a newer host knows more reasons than we do
+        return OwnerMustAct(
+            f"The host refused: {sentence} (This potluck does not know the reason {code[:40]!r}: update it.)"
+        )
+
+
+def _unreachable(details: str, doing: str, address: str) -> PotluckError:
+    said = details.lower()
+    if "certificate_verify_failed" in said or "certificate verify failed" in said or "peer name" in said:
+        return PeerMisbehaved(
+            f"What answers at {address} could not prove that it is your host, so nothing was sent. "
+            "Another device may have that address now, or this PC's clock is off."
+        )
+    if "connection refused" in said:
+        return TryLater(f"Nothing listens at {address}. Is `potluck coordinator up` running on the host's PC?")
+    if "dns" in said or "name resolution" in said or "resolve" in said:
+        return TryLater(
+            f"The name in {address} is not known to the network. Is this PC online, and the name still right?"
+        )
+    if "no route" in said or "unreachable" in said:
+        return TryLater(f"There is no way from this PC to {address}. Is this PC online?")
+    return TryLater(f"The connection to the host at {address} broke while {doing}. It is tried again by itself.")

@@ -1,0 +1,108 @@
+"""gRPC over TLS as every connection here uses it: limits, keepalive, server rotation, one fixed server name.
+
+gRPC speaks TLS 1.2 and 1.3 only. A server's certificate is fetched anew for every handshake, so `rotate` changes it
+while open connections live on; a client dials anew to change its own. `grpc.http2.ping_timeout_ms` is what notices
+a connection that a router silently forgot: with the keepalive options alone that took 60 s, with it 15 s.
+"""
+
+from __future__ import annotations
+
+import grpc
+import grpc.aio
+
+from shared.identity import SERVER_NAME, ServerCertificate
+
+MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
+MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
+MAX_METADATA = 16 << 10  # bytes
+
+Options = list[tuple[str, int | str]]
+
+
+def server_options(max_message: int = MAX_MESSAGE) -> Options:
+    """For grpc.aio.server: caps before authentication, and pings that find dead peers within 40 s."""
+    return [
+        *_common(max_message),
+        ("grpc.max_concurrent_streams", 64),  # on one connection
+        ("grpc.server_handshake_timeout_ms", 10_000),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+        ("grpc.http2.max_ping_strikes", 2),
+        ("grpc.so_reuseport", 0),  # else two coordinators could share a port on Linux
+    ]
+
+
+def client_options(max_message: int = MAX_MESSAGE) -> Options:
+    """For channels: proxies in the environment are ignored, and a broken connection is dialled again within 30 s."""
+    return [
+        *_common(max_message),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", 500),
+        ("grpc.min_reconnect_backoff_ms", 5_000),
+        ("grpc.max_reconnect_backoff_ms", 30_000),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.use_local_subchannel_pool", 1),  # a new channel is a new connection, with the new certificate
+        ("grpc.ssl_target_name_override", SERVER_NAME),
+    ]
+
+
+def channel(
+    address: str,
+    ca_pem: bytes,
+    key_pem: bytes | None = None,
+    cert_pem: bytes | None = None,
+    *,
+    max_message: int = MAX_MESSAGE,
+) -> grpc.aio.Channel:
+    """A channel to the coordinator at `address` (host:port; IPv6 in brackets), trusting only the authority `ca_pem`.
+
+    With a key and a certificate it is mutual. Nothing is dialled before the first call.
+    """
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=ca_pem, private_key=key_pem, certificate_chain=cert_pem
+    )
+    return grpc.aio.secure_channel(address, credentials, options=client_options(max_message))
+
+
+class ServerIdentity:
+    """The certificate our servers show now."""
+
+    def __init__(self, certificate: ServerCertificate, ca_pem: bytes) -> None:
+        self._ca_pem = ca_pem
+        self.certificate = certificate
+
+    def rotate(self, certificate: ServerCertificate) -> None:
+        """Show `certificate` from the next handshake on. Open connections stay as they are."""
+        self.certificate = certificate
+
+    def credentials(self, *, mutual: bool) -> grpc.ServerCredentials:
+        """For add_secure_port. Mutual: a client without a certificate of our authority gets no connection."""
+        shown = self.certificate
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            """Called by gRPC in a thread of its own, for every handshake; None means unchanged."""
+            nonlocal shown
+            if self.certificate is shown:
+                return None
+            shown = self.certificate
+            return self._configuration(shown)
+
+        return grpc.dynamic_ssl_server_credentials(
+            self._configuration(shown), fetch, require_client_authentication=mutual
+        )
+
+    def _configuration(self, certificate: ServerCertificate) -> grpc.ServerCertificateConfiguration:
+        pair = (certificate.key_pem, certificate.chain_pem)
+        return grpc.ssl_server_certificate_configuration([pair], root_certificates=self._ca_pem)
+
+
+def _common(max_message: int) -> Options:
+    return [
+        ("grpc.max_receive_message_length", max_message),
+        ("grpc.max_send_message_length", max_message),
+        ("grpc.max_metadata_size", MAX_METADATA),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA),
+        ("grpc.keepalive_time_ms", 30_000),  # home routers forget idle connections after one to five minutes
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.ping_timeout_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]
