@@ -1,0 +1,324 @@
+"""What can happen on a node (facts) and what it may want done (wishes). Plain values, all of them hashable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.ids import Digest, RunId
+from shared.job import Job
+
+Metrics = tuple[tuple[str, float], ...]  # sorted by name
+
+
+class Kind(StrEnum):
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+class Verdict(StrEnum):
+    """What became of an update, in the coordinator's words."""
+
+    NOTHING = "nothing"  # nothing was received
+    ACCEPTED = "accepted"  # held safely; counts when the round closes
+    COUNTED = "counted"
+    LATE = "late"
+    REFUSED = "refused"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One thing the coordinator asks of this node; it stays asked until the coordinator says otherwise."""
+
+    kind: Kind
+    run: RunId
+    round: int
+    rounds: int
+    job: Digest
+    model: Digest
+    parent: Digest | None = None
+    delta: Digest | None = None
+    config: str = "{}"  # JSON object of scalars
+    deadline: float = 0.0  # UTC seconds on this PC's clock; 0: none
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What this node trained in one round; the bytes are the blob `digest`."""
+
+    run: RunId
+    round: int
+    model: Digest  # what it was trained from
+    digest: Digest
+    size: int  # bytes
+    tokens: int
+    steps: int
+    share: float  # of the steps asked for
+    metrics: Metrics = ()
+
+
+# ---- facts ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    now: float  # UTC seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DutiesTold:
+    """Replaces all earlier duties."""
+
+    duties: tuple[Duty, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerPaused:
+    since: float
+    until: float | None = None  # None: until the owner says so
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerResumed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class DataChanged:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsHere:
+    digests: frozenset[Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class BlobsGone:
+    digests: frozenset[Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Progress of a download."""
+
+    digest: Digest
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRead:
+    digest: Digest
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class JobUnreadable:
+    digest: Digest
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaUseless:
+    """Parent plus delta did not give the model that was named: it must be fetched whole."""
+
+    model: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerStarted:
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerOpened:
+    engine: str
+    dtype: str
+    step_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerTold:
+    """The trainer was given something to do ("train", "evaluate", "halt")."""
+
+    what: str
+    round: int
+    model: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    round: int
+    step: int
+    steps: int
+    share: float
+    loss: float
+    tokens_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateWritten:
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerHalted:
+    """It stopped before a single step was done."""
+
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    run: RunId
+    round: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerFailed:
+    """The trainer lives but could not do what it was told."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerGone:
+    """The trainer's processes have ended and their memory is free. No sentence: we asked for it."""
+
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictHeard:
+    run: RunId
+    round: int
+    verdict: Verdict
+    sentence: str
+    seconds: float = 0.0  # how long the upload took, when it answers one
+
+
+Fact = (
+    Elapsed
+    | LinkUp
+    | LinkDown
+    | DutiesTold
+    | OwnerPaused
+    | OwnerResumed
+    | DataChanged
+    | BlobsHere
+    | BlobsGone
+    | Fetched
+    | JobRead
+    | JobUnreadable
+    | DeltaUseless
+    | TrainerStarted
+    | TrainerOpened
+    | TrainerTold
+    | Progressed
+    | UpdateWritten
+    | TrainerHalted
+    | Evaluated
+    | TrainerFailed
+    | TrainerGone
+    | VerdictHeard
+)
+
+
+# ---- wishes ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBlob:
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class MakeModel:
+    """parent + delta = model, one fp32 add, checked by digest."""
+
+    model: Digest
+    parent: Digest
+    delta: Digest
+    job: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTrainer:
+    """Have a trainer open for this job for as long as this is wished; when it no longer is, stop it."""
+
+    run: RunId
+    job: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    duty: Duty
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    run: RunId
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    update: Update
+
+
+@dataclass(frozen=True, slots=True)
+class AskVerdict:
+    run: RunId
+    round: int
+    attempt: float  # when the last answer came: asking again is another wish
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEvaluation:
+    run: RunId
+    round: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Garbage collection: these blobs stay, the rest may go."""
+
+    keep: frozenset[Digest]
+
+
+Wish = (
+    FetchBlob
+    | ReadJob
+    | MakeModel
+    | KeepTrainer
+    | Train
+    | Evaluate
+    | Halt
+    | Upload
+    | AskVerdict
+    | ReportEvaluation
+    | Collect
+)

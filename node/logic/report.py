@@ -1,0 +1,118 @@
+"""What a node says of itself: whether it may be counted on, what it is doing, and the same in a sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from node.logic.duties import Phase, State, pending, task
+from node.logic.facts import Kind
+
+
+class Readiness(StrEnum):
+    READY = "ready"
+    PAUSED = "paused"
+    NO_DATA = "no-data"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    readiness: Readiness
+    since: float = 0.0  # UTC seconds; 0: not told
+    until: float = 0.0  # 0: until the owner says so
+    sentence: str = ""
+
+
+class Doing(StrEnum):
+    IDLE = "idle"
+    DOWNLOADING = "downloading"
+    PREPARING = "preparing"
+    TRAINING = "training"
+    UPLOADING = "uploading"
+    EVALUATING = "evaluating"
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    doing: Doing
+    run: str = ""
+    round: int = 0
+    share: float = 0.0
+    step: int = 0
+    loss: float = 0.0
+    tokens_per_second: float = 0.0
+
+
+def availability(state: State) -> Availability:
+    """May the coordinator count on this node, and if not, why?"""
+    if state.paused:
+        assert state.pause is not None
+        return Availability(Readiness.PAUSED, state.pause.since, state.pause.until or 0.0, _pause_words(state))
+    if state.broken:
+        return Availability(
+            Readiness.BROKEN,
+            state.trainer.since,
+            sentence=f"The trainer failed {state.trainer.failures} times in a row: {state.trainer.complaint}"
+            " `potluck node doctor` looks closer; `potluck node resume` tries again.",
+        )
+    for duty in state.duties:
+        if duty.job in state.unreadable:
+            return Availability(Readiness.BROKEN, sentence=state.unreadable[duty.job])
+    if not state.data:
+        return Availability(Readiness.NO_DATA, sentence="No data yet: `potluck node data add FOLDER --name NAME`.")
+    return Availability(Readiness.READY)
+
+
+def activity(state: State) -> Activity:
+    """What goes into a heartbeat."""
+    trainer, duty = state.trainer, task(state)
+    run = trainer.run or ""
+    match trainer.phase:
+        case Phase.TRAINING | Phase.HALTING:
+            at = trainer.progress
+            if at is None:
+                return Activity(Doing.TRAINING, run, trainer.round)
+            return Activity(Doing.TRAINING, run, trainer.round, at.share, at.step, at.loss, at.tokens_per_second)
+        case Phase.EVALUATING:
+            return Activity(Doing.EVALUATING, run, trainer.round)
+        case _:
+            pass
+    if state.linked and (waiting := pending(state)):
+        return Activity(Doing.UPLOADING, waiting[0].update.run, waiting[0].update.round)
+    if duty is None:
+        return Activity(Doing.IDLE)
+    if state.fetching is not None and state.linked:
+        return Activity(Doing.DOWNLOADING, duty.run, duty.round, state.fetching.share)
+    return Activity(Doing.PREPARING, duty.run, duty.round)
+
+
+def sentence(state: State) -> str:
+    """What this node is doing, for its owner."""
+    able, now = availability(state), activity(state)
+    if able.readiness is not Readiness.READY:
+        waiting = len(pending(state))
+        return able.sentence + (f" {waiting} finished update waits to be sent." if waiting and not state.linked else "")
+    match now.doing:
+        case Doing.TRAINING:
+            halting = " (finishing the step)" if state.trainer.phase is Phase.HALTING else ""
+            return f"Training round {now.round} of {now.run}: {now.share:.0%}{halting}."
+        case Doing.EVALUATING:
+            return f"Measuring the model of round {now.round} on your held-out text."
+        case Doing.UPLOADING:
+            return f"Sending the update of round {now.round}."
+        case Doing.DOWNLOADING:
+            return f"Fetching what round {now.round} needs: {now.share:.0%}."
+        case Doing.PREPARING:
+            return f"Getting ready for round {now.round} of {now.run}."
+        case Doing.IDLE:
+            waits = any(duty.kind is Kind.TRAIN for duty in state.duties)
+            return "Done with this round; waiting for the others." if waits else "Waiting for work."
+
+
+def _pause_words(state: State) -> str:
+    assert state.pause is not None
+    since = datetime.fromtimestamp(state.pause.since).strftime("%H:%M")
+    until = datetime.fromtimestamp(state.pause.until).strftime(" until %H:%M") if state.pause.until else ""
+    return f"paused by owner since {since}{until}"

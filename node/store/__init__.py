@@ -1,0 +1,1 @@
+"""What a node must not forget: SQLite, with its SQL in the files beside this one."""
