@@ -427,6 +427,7 @@ class Duty(message.Message):
     DELTA_FIELD_NUMBER: builtins.int
     CONFIG_JSON_FIELD_NUMBER: builtins.int
     DEADLINE_MS_FIELD_NUMBER: builtins.int
+    DONE_FIELD_NUMBER: builtins.int
     kind: Duty.Kind.ValueType
     run: builtins.str
     round: builtins.int
@@ -442,6 +443,8 @@ class Duty(message.Message):
     config_json: builtins.str
     """Flower's ConfigRecord for this node and round: JSON object of scalars"""
     deadline_ms: builtins.int
+    done: builtins.int
+    """rounds committed before this one: the learning rate follows (done + share of this one) / rounds"""
     def __init__(
         self,
         *,
@@ -455,10 +458,11 @@ class Duty(message.Message):
         delta: builtins.str = ...,
         config_json: builtins.str = ...,
         deadline_ms: builtins.int = ...,
+        done: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["config_json", b"config_json", "deadline_ms", b"deadline_ms", "delta", b"delta", "job", b"job", "kind", b"kind", "model", b"model", "parent", b"parent", "round", b"round", "rounds", b"rounds", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["config_json", b"config_json", "deadline_ms", b"deadline_ms", "delta", b"delta", "done", b"done", "job", b"job", "kind", b"kind", "model", b"model", "parent", b"parent", "round", b"round", "rounds", b"rounds", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
