@@ -169,6 +169,6 @@ def _nobody(trouble: dict[str, PotluckError]) -> PotluckError:
     if all(isinstance(error, PeerMisbehaved) for error in trouble.values()):
         return PeerMisbehaved(f"Your host was not found: {tried}. Ask it for a new invite with its present addresses.")
     return TryLater(
-        f"The host could not be reached. Tried {tried}. Ask whether `potluck coordinator up` is running on the host's PC "
-        "and whether that can be reached from here (docs/router.md)."
+        f"The host could not be reached. Tried {tried}. Ask whether `potluck coordinator up` is running on the host's "
+        "PC and whether that can be reached from here (docs/router.md)."
     )

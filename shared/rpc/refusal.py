@@ -63,7 +63,7 @@ async def answering(context: Context) -> AsyncIterator[None]:
 def in_words(
     error: grpc.aio.AioRpcError, doing: str, address: str, *, certificate: bytes | None = None, now: float | None = None
 ) -> PotluckError:
-    """What a failed call means, for a person. `doing`: "joining", "sending an update"; `certificate`: ours, if shown."""
+    """What a failed call means, for a person. `doing`: "joining", "sending an update"; `certificate`: ours, if any."""
     code, details = error.code(), (error.details() or "").strip()
     told = dict(error.trailing_metadata() or ()).get(KEY)
     if told == _SPARE:
@@ -85,7 +85,7 @@ def in_words(
             return TryLater(f"The connection to the host at {address} was ended while {doing}.")
         case Code.UNIMPLEMENTED:
             return OwnerMustAct(
-                f"The host at {address} does not know how to do its part of {doing}: one potluck is too old. Update both."
+                f"The host at {address} cannot do its part of {doing}: one of the potlucks is too old. Update both."
             )
         case Code.RESOURCE_EXHAUSTED if "larger than max" in details:
             return PeerMisbehaved(f"A message was larger than allowed while {doing} with the host at {address}.")

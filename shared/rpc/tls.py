@@ -87,7 +87,9 @@ class ServerIdentity:
             return self._configuration(shown)
 
         return grpc.dynamic_ssl_server_credentials(
-            self._configuration(shown), fetch, require_client_authentication=mutual
+            self._configuration(shown),
+            fetch,  # type: ignore[arg-type]  # the stubs do not know that None means unchanged
+            require_client_authentication=mutual,
         )
 
     def _configuration(self, certificate: ServerCertificate) -> grpc.ServerCertificateConfiguration:
