@@ -38,7 +38,7 @@ PROMPTS = {
 Texts = dict[str, list[str]]  # file name -> paragraphs
 
 
-class NoHandbook(Exception):
+class NoHandbookError(Exception):
     """The package cannot be had here; the sentence says why and what would help."""
 
 
@@ -46,7 +46,7 @@ def collect(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """Write `folder`/NAME/*.txt for three friends; returns the folders and the globs of the files to hold out."""
     try:
         friends = handbook_texts(handbook(default_cache() / "texts"))
-    except NoHandbook as error:
+    except NoHandbookError as error:
         print(f"{error} So the friends read what every Python brings: its library and its language reference.")
         friends = python_texts()
     for name, texts in friends.items():
@@ -90,7 +90,7 @@ def translated(paragraphs: Iterable[str], english: set[str]) -> list[str]:
 
 
 def handbook(cache: Path) -> Path:
-    """The folder with one folder of HTML files a language; fetched once. Raises NoHandbook."""
+    """The folder with one folder of HTML files a language; fetched once. Raises NoHandbookError."""
     target = cache / PACKAGE
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def handbook(cache: Path) -> Path:
                 for file in sorted((html / language).glob("*.html")):
                     shutil.copyfile(file, work / "html" / language / file.name)
             if not any((work / "html" / ENGLISH).iterdir()):
-                raise NoHandbook(f"The package {PACKAGE} does not hold what was expected.")
+                raise NoHandbookError(f"The package {PACKAGE} does not hold what was expected.")
             try:
                 os.replace(work / "html", target)
             except OSError:
@@ -141,13 +141,13 @@ def _enough(files: Mapping[str, Path]) -> Texts:
 def _download(work: Path) -> Path:
     """The .deb file in `work`; the package lists are fetched first where that is needed and allowed."""
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NoHandbook("There is no apt on this PC to fetch the Debian handbook with.")
+        raise NoHandbookError("There is no apt on this PC to fetch the Debian handbook with.")
     fetch = ["apt-get", "download", "-o", "APT::Sandbox::User=root", PACKAGE]
     try:
         _command(fetch, work)
-    except NoHandbook:
+    except NoHandbookError:
         if os.geteuid() != 0:
-            raise NoHandbook(
+            raise NoHandbookError(
                 f"apt could not fetch {PACKAGE}; its lists may be missing (`sudo apt-get update`, then once more)."
             ) from None
         _command(["apt-get", "update"], work)
@@ -159,10 +159,10 @@ def _command(words: list[str], folder: Path) -> None:
     try:
         done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        raise NoHandbook(f"`{' '.join(words[:2])}` did not end within {PATIENCE:.0f} s.") from None
+        raise NoHandbookError(f"`{' '.join(words[:2])}` did not end within {PATIENCE:.0f} s.") from None
     if done.returncode != 0:
         said = (done.stderr.strip() or "nothing").splitlines()[-1]
-        raise NoHandbook(f"`{' '.join(words[:2])}` failed: {said}.")
+        raise NoHandbookError(f"`{' '.join(words[:2])}` failed: {said}.")
 
 
 def _html(file: Path) -> list[str]:

@@ -2,12 +2,15 @@
 
 `COLLECTION/tokens-<tokenizer>/` holds WebDataset tars of raw little-endian uint32. A training sample is a run of whole
 documents, each closed by the end-of-text token, so that the usual collection is one array that needs no memory; a
-held-out sample is one document without that token, since it is scored against its bytes.
+held-out sample is a piece of a document without that token, since it is scored against its bytes. Pieces are shuffled
+(by their own digest, so always alike): whoever measures on the first few thousand tokens measures a bit of everything.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import os
 import shutil
 import tarfile
@@ -29,25 +32,37 @@ from shared.errors import OwnerMustAct
 Ids = NDArray[np.uint32]
 RUN = 16 << 20  # tokens in one training sample (64 MiB)
 PIECE = 1 << 18  # characters tokenised at a time
+HELD_PIECE = 1500  # characters; in most languages less than the 512 tokens of context of a measurement
 ADD_SOME = "Add some text: potluck node data add FOLDER --name NAME"
 END_WORDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>")
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a trainer reads: `train`, all documents joined by the end-of-text token; `held`, (ids, bytes) a document."""
+    """What a trainer reads: `train`, all documents joined by the end-of-text token; `held`, (ids, bytes) a piece."""
 
     train: Ids
     held: list[tuple[Ids, int]]
     end: int  # the end-of-text token
 
     def window(self, cursor: int, length: int) -> Ids:
-        """`length` ids from position `cursor` on, starting over at the end as often as it takes."""
-        start = cursor % len(self.train)
+        """`length` ids for a reader who has read `cursor` tokens and reads `length - 1` at a time (the last is only
+        guessed). Stretches come scattered over the whole text, each once a pass, so that a short run sees a bit of
+        everything; after the last the first comes again."""
+        step = max(1, length - 1)
+        start = scattered(cursor // step, -(-len(self.train) // step)) * step + cursor % step
         piece = self.train[start : start + length]
         if len(piece) == length:
             return np.asarray(piece)
         return np.take(self.train, np.arange(start, start + length), mode="wrap")
+
+
+def scattered(index: int, count: int) -> int:
+    """A fixed shuffle of range(count): strides of the golden ratio, which leave no part of the text for last."""
+    stride = max(1, round(count * (math.sqrt(5) - 1) / 2))
+    while math.gcd(stride, count) != 1:
+        stride += 1
+    return index * stride % count
 
 
 def collect(data_dirs: Sequence[Path], tokenizer_json: Path) -> Tokens:
@@ -118,7 +133,9 @@ def end_of_text(tokenizer: Tokenizer, tokenizer_json: Path) -> int:
 
 def encode(tokenizer: Tokenizer, text: str) -> Ids:
     """All ids of a text, however long: in pieces that end at a line's end, so memory stays small."""
-    ids = [np.asarray(tokenizer.encode(piece, add_special_tokens=False).ids, np.uint32) for piece in _pieces(text)]
+    ids = [
+        np.asarray(tokenizer.encode(piece, add_special_tokens=False).ids, np.uint32) for piece in _pieces(text, PIECE)
+    ]
     return np.concatenate(ids) if ids else np.empty(0, np.uint32)
 
 
@@ -139,10 +156,11 @@ def _write_tokens(collection: Path, tokenizer: Tokenizer, folder: Path, tokenize
             _write_run(out, run)
             counts["train_tokens"] += length
     with shards.Shards(folder, "held") as out:
-        for sample in shards.read(collection, "held"):
-            ids = encode(tokenizer, sample["txt"])
+        pieces = [piece for sample in shards.read(collection, "held") for piece in _pieces(sample["txt"], HELD_PIECE)]
+        for piece in sorted((piece.strip("\n") for piece in pieces), key=_digest):
+            ids = encode(tokenizer, piece)
             counts["held_tokens"] += len(ids)
-            out.write(facts={"bytes": len(sample["txt"].encode()), "tokens": len(ids)}, binary=_raw(ids))
+            out.write(facts={"bytes": len(piece.encode()), "tokens": len(ids)}, binary=_raw(ids))
     return {**counts, "end": end, "tokens": sum(counts.values())}
 
 
@@ -155,10 +173,15 @@ def _raw(ids: Ids) -> bytes:
     return ids.astype("<u4").tobytes()
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    """Cut at the first line's end after `size` characters."""
     start = 0
     while start < len(text):
-        cut = text.find("\n", start + PIECE)
+        cut = text.find("\n", start + size)
         stop = len(text) if cut < 0 else cut
         yield text[start:stop]
         start = stop
