@@ -69,7 +69,7 @@ def read(folder: Path, name: str) -> Document | Skipped:
 
 def text_paragraphs(text: str) -> Iterator[str]:
     """Blocks between blank lines; indentation stays, so that code is still code."""
-    for block in re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+", text):
+    for block in re.split(r"\n(?:[^\S\n]*\n)+", text):
         if stripped := block.strip("\n").rstrip():
             yield stripped
 

@@ -1,0 +1,67 @@
+"""A folder of somebody's files becomes documents; what cannot be read is counted, not fatal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from node.data.documents import Document, Skipped, files, html_paragraphs, read, text_paragraphs
+from shared.errors import OwnerMustAct
+
+
+def test_text_is_cut_at_blank_lines_and_keeps_its_indentation() -> None:
+    text = "\n\ndef f():\n    return 1\n \t\n    # still\n\n\n\nend  \n"
+    assert list(text_paragraphs(text)) == ["def f():\n    return 1", "    # still", "end"]
+
+
+def test_html_is_read_as_its_visible_blocks() -> None:
+    page = """<!DOCTYPE html><html><head><title>No</title><style>p {}</style></head><body>
+      <div>Outer <b>bold</b> &amp; words<p>First
+      line</p>after<ul><li>one</li><li>two<br>lines</li></ul></div>
+      <script>let x = "<p>no</p>"</script><pre>  keep
+    this</pre>last"""
+    assert list(html_paragraphs(page)) == [
+        "Outer bold & words", "First line", "after", "one", "two lines", "  keep\n    this", "last",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.txt", b"caf\xe9", "not UTF-8"),
+        ("a.txt", "caf\u00e9".encode("utf-16"), "not UTF-8"),
+        ("a.md", b"a\0b", "not text"),
+        ("a.txt", b" \n\n ", "nothing in it"),
+        ("a.docx", b"PK", "not .txt"),
+        ("a", b"text", "not .txt"),
+    ],
+)
+def test_what_cannot_be_read_is_skipped_with_a_reason(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    found = read(tmp_path, name)
+    assert isinstance(found, Skipped)
+    assert found.reason.startswith(reason)
+
+
+def test_a_file_from_windows_reads_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "A.TXT").write_bytes("\ufeffone\r\n\r\ntwo\r\nlines".encode())
+    assert read(tmp_path, "A.TXT") == Document("A.TXT", ("one", "two\nlines"))
+
+
+def test_hidden_files_and_links_are_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    for name in ("b/deep.txt", "a.txt", ".secret.txt", ".git/x.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+    (tmp_path / "elsewhere.txt").write_text("x")
+    (folder / "link.txt").symlink_to(tmp_path / "elsewhere.txt")
+    (folder / "linked").symlink_to(tmp_path)
+    assert files(folder) == ["a.txt", "b/deep.txt"]
+
+
+def test_an_empty_or_missing_folder_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(OwnerMustAct, match="is empty"):
+        files(tmp_path)
+    with pytest.raises(OwnerMustAct, match="There is no folder"):
+        files(tmp_path / "absent")

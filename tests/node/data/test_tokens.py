@@ -1,0 +1,142 @@
+"""What the trainer reads: every token of every training document, mapped, scattered, and over again."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from node.data import tokens
+from node.data.collection import Wish, add
+from node.data.tokens import Tokens, collect, encode, load, scattered, tokenise
+from shared.errors import OwnerMustAct
+from shared.models.fresh import save_byte_tokenizer
+
+KEY = b"k" * 32
+
+
+@pytest.fixture
+def tokenizer_json(tmp_path: Path) -> Path:
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    save_byte_tokenizer(folder)
+    return folder / "tokenizer.json"
+
+
+def collection(tmp_path: Path, name: str, texts: dict[str, str], *hold_out: str) -> Path:
+    folder = tmp_path / f"{name}-texts"
+    folder.mkdir()
+    for file, text in texts.items():
+        (folder / file).write_text(text, "utf-8")
+    add(Wish(tmp_path / "home", folder, name, hold_out), KEY)
+    return tmp_path / "home" / "data" / name
+
+
+def several(prefix: str) -> dict[str, str]:
+    return {f"{n}.txt": "\n\n".join(f"{prefix} {n} {k} é" for k in range(30)) for n in range(4)}
+
+
+def test_one_collection_is_mapped_and_joined_by_end_of_text(tmp_path: Path, tokenizer_json: Path) -> None:
+    made = collection(tmp_path, "a", several("x"), "0.txt")
+    found = collect([made], tokenizer_json)
+    assert isinstance(found.train, np.memmap)
+    assert found.train.dtype == np.uint32
+    assert np.count_nonzero(found.train == found.end) == 3  # documents
+    text = Tokenizer.from_file(str(tokenizer_json)).decode([i for i in found.train.tolist() if i != found.end])
+    assert text.startswith("x 1 0 é\n\nx 1 1 é")
+
+
+def test_held_out_pieces_know_their_bytes(
+    tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "HELD_PIECE", 50)
+    found = collect([collection(tmp_path, "a", several("x"), "0.txt")], tokenizer_json)
+    assert len(found.held) > 3
+    tokenizer = load(tokenizer_json)
+    texts = [tokenizer.decode(ids.tolist()) for ids, _ in found.held]
+    assert [len(text.encode()) for text in texts] == [size for _, size in found.held]
+    said = [paragraph for text in texts for paragraph in text.split("\n\n")]
+    assert sorted(said) == sorted(f"x 0 {k} é" for k in range(30))
+    assert said != [f"x 0 {k} é" for k in range(30)]
+
+
+def test_several_collections_follow_each_other(tmp_path: Path, tokenizer_json: Path) -> None:
+    first, second = collection(tmp_path, "a", several("x")), collection(tmp_path, "b", several("y"))
+    both = collect([first, second], tokenizer_json)
+    alone = [collect([one], tokenizer_json) for one in (first, second)]
+    assert np.array_equal(both.train, np.concatenate([one.train for one in alone]))
+    assert len(both.held) == sum(len(one.held) for one in alone)
+
+
+def test_what_looks_like_a_special_token_in_a_text_is_only_text(tmp_path: Path, tokenizer_json: Path) -> None:
+    say = "{} says <|endoftext|> and <|im_end|>"
+    made = collection(tmp_path, "a", {f"{n}.txt": say.format(n) for n in range(20)})
+    found = collect([made], tokenizer_json)
+    assert np.count_nonzero(found.train == found.end) == 20 - len(found.held)
+    assert not np.any(np.isin(found.train, (1, 2)))
+
+
+def test_tokens_are_made_once_for_each_tokenizer(tmp_path: Path, tokenizer_json: Path) -> None:
+    made = collection(tmp_path, "a", several("x"))
+    folder = tokenise(made, tokenizer_json)
+    stamp = (folder / "train-000000.tar").stat().st_mtime_ns
+    assert tokenise(made, tokenizer_json) == folder
+    assert (folder / "train-000000.tar").stat().st_mtime_ns == stamp
+    other = tmp_path / "tokenizer" / "other.json"
+    other.write_text(tokenizer_json.read_text() + "\n")
+    assert tokenise(made, other) != folder
+
+
+def test_a_long_text_is_cut_without_losing_a_byte(tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "PIECE", 7)
+    text = "one two three\n\nfour é\nfive" * 20 + "\n"
+    tokenizer = load(tokenizer_json)
+    assert tokenizer.decode(encode(tokenizer, text).tolist()) == text
+
+
+def test_long_runs_of_documents_become_several_samples(
+    tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = collection(tmp_path, "a", several("x"))
+    (tmp_path / "b").mkdir()
+    whole = collect([made], tokenizer_json)
+    other = collection(tmp_path / "b", "a", several("x"))
+    monkeypatch.setattr(tokens, "RUN", 10)
+    pieces = collect([other], tokenizer_json)
+    assert not isinstance(pieces.train, np.memmap)
+    assert np.array_equal(pieces.train, whole.train)
+
+
+@pytest.mark.parametrize(("size", "step"), [(1000, 16), (1003, 16), (16, 16), (5, 16), (1, 16), (97, 1)])
+def test_a_pass_reads_every_token_once_and_then_begins_again(size: int, step: int) -> None:
+    text = Tokens(np.arange(size, dtype=np.uint32), [], 0)
+    windows = -(-size // step)
+    read = [text.window(n * step, step + 1) for n in range(windows)]
+    assert all(len(ids) == step + 1 for ids in read)
+    assert {int(i) for ids in read for i in ids[:-1]} == set(range(size))
+    assert all((int(b) - int(a)) % size == 1 % size for ids in read for a, b in itertools.pairwise(ids))
+    assert np.array_equal(text.window(windows * step, step + 1), read[0])
+
+
+def test_a_short_run_sees_a_bit_of_everything() -> None:
+    places = sorted(scattered(n, 1000) for n in range(32))
+    assert max(b - a for a, b in itertools.pairwise(places)) < 3 * 1000 / 32
+
+
+def test_what_is_missing_is_said_in_words(tmp_path: Path, tokenizer_json: Path) -> None:
+    made = collection(tmp_path, "a", several("x"))
+    all_held = collection(tmp_path, "b", {"a.txt": "x"}, "a.txt")
+    with pytest.raises(OwnerMustAct, match="no text to train on yet"):
+        collect([], tokenizer_json)
+    with pytest.raises(OwnerMustAct, match="held out for testing"):
+        collect([all_held], tokenizer_json)
+    with pytest.raises(OwnerMustAct, match="is missing"):
+        collect([made], tmp_path / "none.json")
+    with pytest.raises(OwnerMustAct, match="not a text collection"):
+        collect([tmp_path], tokenizer_json)
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(OwnerMustAct, match="is not a tokenizer"):
+        collect([made], tmp_path / "bad.json")
