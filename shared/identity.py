@@ -38,7 +38,7 @@ class Peer:
     """Who is calling, as their certificate (already checked by TLS against our authority) says."""
 
     kind: Literal["node", "operator"]
-    node: NodeId | None  # of a node
+    node: NodeId  # empty for the operator
     public_key: bytes  # SubjectPublicKeyInfo, DER
     not_after: float  # UTC seconds
 
@@ -141,7 +141,7 @@ def peer_of(pem: bytes) -> Peer:
     spki, not_after = _spki(key), certificate.not_valid_after_utc.timestamp()
     match uris[0].removeprefix("spiffe://").split("/")[1:]:
         case ["operator"]:
-            return Peer("operator", None, spki, not_after)
+            return Peer("operator", NodeId(""), spki, not_after)
         case ["node", named] if named == node_id(spki):
             return Peer("node", node_id(spki), spki, not_after)
         case _:

@@ -7,9 +7,7 @@ closed", so a certificate that ended, or a clock that is off, is looked for here
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -44,20 +42,25 @@ def status_of(refusal: Refusal) -> grpc.StatusCode:
     return _STATUS.get(refusal, Code.PERMISSION_DENIED)
 
 
-async def refuse(context: Context, refused: Refused) -> None:
+async def refuse(context: Context, refused: Refused) -> NoReturn:
     """End the call with a refusal. Always raises (gRPC's own AbortError)."""
     await context.abort(status_of(refused.refusal), refused.sentence, ((KEY, refused.refusal.value),))
 
 
-@asynccontextmanager
-async def answering(context: Context) -> AsyncIterator[None]:
+class answering:  # noqa: N801  reads as a word: `async with answering(context):`
     """Inside a handler: an error of ours ends the call in words. A bug is not ours to hide: it passes through."""
-    try:
-        yield
-    except Refused as refused:
-        await refuse(context, refused)
-    except PotluckError as error:
-        await context.abort(Code.UNAVAILABLE, error.sentence, ((KEY, _SPARE),))
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Refused):
+            await refuse(self._context, error)
+        if isinstance(error, PotluckError):
+            await self._context.abort(Code.UNAVAILABLE, error.sentence, ((KEY, _SPARE),))
 
 
 def in_words(
