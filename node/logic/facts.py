@@ -27,6 +27,21 @@ class Verdict(StrEnum):
     ABANDONED = "abandoned"
 
 
+class Readiness(StrEnum):
+    READY = "ready"
+    PAUSED = "paused"
+    NO_DATA = "no-data"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    readiness: Readiness
+    since: float = 0.0  # UTC seconds; 0: not told
+    until: float = 0.0  # 0: until the owner says so
+    sentence: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Duty:
     """One thing the coordinator asks of this node; it stays asked until the coordinator says otherwise."""
@@ -41,6 +56,7 @@ class Duty:
     delta: Digest | None = None
     config: str = "{}"  # JSON object of scalars
     deadline: float = 0.0  # UTC seconds on this PC's clock; 0: none
+    done: int = 0  # rounds committed before this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,7 @@ class Elapsed:
 @dataclass(frozen=True, slots=True)
 class LinkUp:
     address: str
+    number: int  # of the connection: what was said over an earlier one may be lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,10 +313,17 @@ class AskVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportAvailability:
+    availability: Availability
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReportEvaluation:
     run: RunId
     round: int
     metrics: Metrics
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +343,7 @@ Wish = (
     | Halt
     | Upload
     | AskVerdict
+    | ReportAvailability
     | ReportEvaluation
     | Collect
 )

@@ -6,23 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from node.logic.duties import Phase, State, pending, task
-from node.logic.facts import Kind
-
-
-class Readiness(StrEnum):
-    READY = "ready"
-    PAUSED = "paused"
-    NO_DATA = "no-data"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Availability:
-    readiness: Readiness
-    since: float = 0.0  # UTC seconds; 0: not told
-    until: float = 0.0  # 0: until the owner says so
-    sentence: str = ""
+from node.logic.facts import Availability, Kind, Readiness
+from node.logic.state import Phase, State, pending, task
 
 
 class Doing(StrEnum):

@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import asdict, replace
 from typing import Any
 
-from node.logic.duties import Kept, State
 from node.logic.facts import DutiesTold, Duty, Evaluated, Fact, Kind, Update, UpdateWritten, Verdict, VerdictHeard
+from node.logic.state import Kept, State
 from node.store.database import statements
 from shared.ids import Digest, RunId
 

@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.logic import report
-from node.logic.duties import IDLE_SECONDS, Phase, State, apply, halt_at, pending, plan, task
+from node.logic.changes import apply
+from node.logic.duties import IDLE_SECONDS, halt_at
+from node.logic.duties import plan as whole_plan
 from node.logic.facts import (
     AskVerdict,
+    Availability,
     BlobsGone,
     BlobsHere,
     Collect,
@@ -36,7 +39,9 @@ from node.logic.facts import (
     OwnerPaused,
     OwnerResumed,
     Progressed,
+    Readiness,
     ReadJob,
+    ReportAvailability,
     ReportEvaluation,
     Train,
     TrainerFailed,
@@ -50,11 +55,18 @@ from node.logic.facts import (
     Upload,
     Verdict,
     VerdictHeard,
+    Wish,
 )
+from node.logic.state import Phase, State, pending, task
 from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec
 
 RUN = RunId("saturday-notes-k3f9qa")
+
+
+def plan(state: State) -> list[Wish]:
+    """What it wants beside telling whether it may be counted on."""
+    return [wish for wish in whole_plan(state) if not isinstance(wish, ReportAvailability)]
 
 
 def digest(letter: str) -> Digest:
@@ -96,7 +108,7 @@ def ready() -> State:
         State(),
         Elapsed(1000.0),
         DataChanged(("notes",)),
-        LinkUp("192.168.1.20:7443"),
+        LinkUp("192.168.1.20:7443", 1),
         BlobsHere(frozenset({JOB, BASE})),
         JobRead(JOB, JOB_CONTENT),
     )
@@ -159,7 +171,7 @@ def test_a_round_is_not_trained_twice(training: State) -> None:
 def test_an_offline_node_goes_on_training_and_sends_later(training: State) -> None:
     offline = after(training, LinkDown(), UpdateWritten(update(1)))
     assert plan(offline) == [KEEP]
-    assert plan(after(offline, LinkUp("other:7443"))) == [Upload(update(1)), KEEP]
+    assert plan(after(offline, LinkUp("other:7443", 1))) == [Upload(update(1)), KEEP]
 
 
 def test_the_next_model_is_made_from_the_delta(opened: State) -> None:
@@ -251,7 +263,7 @@ def test_after_three_failures_in_a_row_the_owner_is_asked(opened: State) -> None
     for n in range(3):
         state = after(state, Elapsed(state.now + 100), TrainerStarted(RUN), TrainerGone(f"Out of memory ({n})."))
     assert plan(after(state, Elapsed(9999.0))) == []
-    assert report.availability(state).readiness is report.Readiness.BROKEN
+    assert report.availability(state).readiness is Readiness.BROKEN
     assert "Out of memory (2)" in report.sentence(state)
     assert plan(after(state, OwnerResumed())) == [KEEP]
 
@@ -276,7 +288,7 @@ def test_an_evaluation_goes_before_training_and_is_reported_until_no_longer_aske
     state = after(state, TrainerTold("evaluate", 1, MODELS[1]))
     assert plan(state) == [KEEP]
     state = after(state, Evaluated(RUN, 1, (("loss", 2.0),)))
-    assert plan(state) == [ReportEvaluation(RUN, 1, (("loss", 2.0),)), KEEP, Train(train(2))]
+    assert plan(state) == [ReportEvaluation(RUN, 1, (("loss", 2.0),), 1), KEEP, Train(train(2))]
     assert plan(after(state, DutiesTold((train(2),)))) == [KEEP, Train(train(2))]
 
 
@@ -294,7 +306,7 @@ def test_the_verdict_of_an_accepted_update_is_asked_for_after_the_round(training
 
 
 def test_an_update_for_a_closed_round_is_asked_about_not_sent(training: State) -> None:
-    state = after(training, LinkDown(), UpdateWritten(update(1)), LinkUp("a:1"), DutiesTold((train(2),)))
+    state = after(training, LinkDown(), UpdateWritten(update(1)), LinkUp("a:1", 1), DutiesTold((train(2),)))
     wishes = plan(state)
     assert AskVerdict(RUN, 1, 0.0) in wishes
     assert Upload(update(1)) not in wishes
@@ -328,6 +340,14 @@ def test_a_node_without_data_says_what_to_type(ready: State) -> None:
     assert "data add" in report.sentence(state)
 
 
+def test_whether_it_may_be_counted_on_is_told_anew_on_every_connection(training: State) -> None:
+    first = ReportAvailability(Availability(Readiness.READY), 1)
+    assert first in whole_plan(training)
+    assert replace(first, connection=2) in whole_plan(after(training, LinkDown(), LinkUp("a:1", 2)))
+    paused = [wish for wish in whole_plan(after(training, OwnerPaused(1.0))) if isinstance(wish, ReportAvailability)]
+    assert [wish.availability.readiness for wish in paused] == [Readiness.PAUSED]
+
+
 def test_time_never_goes_back(ready: State) -> None:
     assert after(ready, Elapsed(1.0)).now == 1000.0
 
@@ -337,7 +357,7 @@ def test_time_never_goes_back(ready: State) -> None:
 rounds = st.integers(1, 3)
 FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.builds(Elapsed, st.floats(0, 5000)),
-    st.just(LinkUp("a:1")),
+    st.just(LinkUp("a:1", 1)),
     st.just(LinkDown()),
     st.builds(lambda n: DutiesTold((train(n),)), rounds),
     st.builds(lambda n: DutiesTold((train(n), evaluate(n - 1))), st.integers(2, 3)),
@@ -411,7 +431,7 @@ def test_from_anywhere_a_willing_node_comes_back_to_work(facts: list[Fact]) -> N
     """Whatever happened: resumed, linked and with its blobs, a node trains or has already trained the round."""
     state = reduce(apply, facts, State())
     needed = frozenset({JOB, BASE, MODELS[2]})
-    for fact in (OwnerResumed(), DataChanged(("notes",)), LinkUp("a:1"), DutiesTold((train(3),)),
+    for fact in (OwnerResumed(), DataChanged(("notes",)), LinkUp("a:1", 1), DutiesTold((train(3),)),
                  BlobsHere(needed), JobRead(JOB, JOB_CONTENT)):  # fmt: skip
         state = apply(state, fact)
     for _ in range(4):

@@ -1,0 +1,89 @@
+"""Where things lie in a node's home folder, and its settings."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from dataclasses import fields as fields_of
+from pathlib import Path
+from typing import Any
+
+from node.wire import DataCount
+from shared.errors import OwnerMustAct
+
+
+def default_home() -> Path:
+    """`$POTLUCK_HOME/node`, by default `~/.potluck/node`."""
+    return Path(os.environ.get("POTLUCK_HOME") or Path.home() / ".potluck") / "node"
+
+
+def cache() -> Path:
+    """`$POTLUCK_CACHE`, by default `~/.cache/potluck`: models made from packages, shared by all homes."""
+    return Path(os.environ.get("POTLUCK_CACHE") or Path.home() / ".cache" / "potluck")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`settings.json`, all of it optional."""
+
+    engine: str = "auto"  # auto, deepspeed, torch
+    zero: int | None = None  # 0 to 3; None: the lowest that fits
+    dtype: str = "auto"  # auto, fp32, bf16
+    micro_batch: int | None = None
+    ranks: int | None = None  # None: one a card, one without a card
+    threads: int | None = None  # compute threads of one rank; None: cores / ranks
+    trainer: str = "node.train"  # the module that trains
+
+
+def settings(home: Path) -> Settings:
+    """Read and check them, every mistake reported together. Raises OwnerMustAct."""
+    path = home / "settings.json"
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except ValueError as error:
+        raise OwnerMustAct(f"{path} is not JSON: {error}.") from error
+    complaints = [*_complaints(raw)] if isinstance(raw, dict) else ["it must be a JSON object"]
+    if complaints:
+        raise OwnerMustAct(f"{path} cannot be used: {'; '.join(complaints)}.")
+    return Settings(**raw)
+
+
+def _complaints(raw: dict[str, Any]) -> list[str]:
+    known = {field.name for field in fields_of(Settings)}
+    rules = {
+        "engine": lambda v: v in ("auto", "deepspeed", "torch"),
+        "zero": lambda v: v is None or v in (0, 1, 2, 3),
+        "dtype": lambda v: v in ("auto", "fp32", "bf16"),
+        "micro_batch": lambda v: v is None or (isinstance(v, int) and v >= 1),
+        "ranks": lambda v: v is None or (isinstance(v, int) and 1 <= v <= 64),
+        "threads": lambda v: v is None or (isinstance(v, int) and v >= 1),
+        "trainer": lambda v: isinstance(v, str) and v.replace(".", "_").isidentifier(),
+    }
+    unknown = [f"it knows no {name!r} (it knows {', '.join(sorted(known))})" for name in sorted(set(raw) - known)]
+    wrong = [f"{name} cannot be {raw[name]!r}" for name in sorted(set(raw) & known) if not rules[name](raw[name])]
+    return unknown + wrong
+
+
+def collections(home: Path) -> dict[str, dict[str, Any]]:
+    """The owner's text collections that can be trained on: name -> meta.json."""
+    found = {}
+    for meta in sorted((home / "data").glob("*/meta.json")):
+        if meta.parent.name.startswith("."):
+            continue
+        try:
+            found[meta.parent.name] = json.loads(meta.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # being replaced at this moment; it is looked at again
+    return found
+
+
+def data_counts(home: Path, shared: tuple[str, ...]) -> tuple[DataCount, ...]:
+    """The counts the owner agreed to share."""
+    return tuple(
+        DataCount(name, int(meta.get("documents", 0)), int(meta.get("bytes", 0)), int(meta.get("tokens", 0)))
+        for name, meta in collections(home).items()
+        if name in shared
+    )

@@ -1,0 +1,298 @@
+"""The control stream: found again for ever, quietly; what comes over it becomes facts.
+
+    dial -> greet -> welcomed -> heartbeats ... until it breaks -> wait (jittered, at most a minute) -> dial ...
+
+After a renewal the next stream stands before the old one ends. What is wrong is said once, and once when it is well
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import grpc.aio
+
+from node import wire
+from node.connection import UNARY_SECONDS, Connection
+from node.logic.backoff import wait_seconds
+from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, Metrics
+from node.logic.report import Activity
+from node.sent import Sent
+from shared import clock
+from shared.errors import PotluckError, Refusal, Refused, TryLater
+from shared.ids import RunId
+from shared.log import Log
+from shared.rpc.protocol import PROTOCOL
+from shared.rpc.v1 import node_pb2 as pb
+
+STEADY_SECONDS = 60.0  # a connection that lasted this long was a good one: back-off starts anew
+
+Dial = Callable[[], Awaitable[Connection]]
+Stream = grpc.aio.StreamStreamCall[pb.NodeMessage, pb.CoordinatorMessage]
+
+
+@dataclass(slots=True)
+class Session:
+    """One stream that was welcomed."""
+
+    line: Connection
+    call: Stream
+    heartbeat_seconds: float
+    clock_ahead: float  # seconds, this PC's clock minus the host's
+    addresses: tuple[str, ...]
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    told: Availability | None = None
+
+    async def say(self, message: pb.NodeMessage) -> None:
+        """One message; two at once would confuse gRPC. Raises TryLater when the stream has ended."""
+        async with self.writing:
+            try:
+                await self.call.write(message)
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+                raise TryLater("The connection to the host broke; it is made again by itself.") from error
+
+    async def close(self) -> None:
+        self.call.cancel()
+        await self.line.close()
+
+
+class Link:
+    """Keeps one stream to the host. `hear` gets LinkUp, LinkDown and DutiesTold."""
+
+    def __init__(
+        self,
+        dial: Dial,
+        introduce: Callable[[], wire.Introduction],
+        activity: Callable[[], Activity],
+        hear: Callable[[Fact], None],
+        sent: Sent,
+        log: Log,
+        addresses_heard: Callable[[tuple[str, ...]], None] = lambda _: None,
+    ) -> None:
+        self._dial, self._introduce, self._activity, self._hear = dial, introduce, activity, hear
+        self._sent, self._log, self._addresses_heard = sent, log, addresses_heard
+        self._session: Session | None = None
+        self._linked = asyncio.Event()
+        self._fresh = asyncio.Event()
+        self._said: set[str] = set()
+        self._number = 0
+        self.trouble = ""  # why there is no connection, in words; empty when there is one
+
+    async def keep(self) -> str:
+        """Stay connected. Returns, with the host's words, only when this PC was removed from the group."""
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            try:
+                await self._hold()
+            except (PotluckError, ExceptionGroup) as error:
+                for trouble in _troubles(error):
+                    if isinstance(trouble, Refused) and trouble.refusal is Refusal.REVOKED:
+                        return trouble.sentence
+                    self._wrong(trouble.sentence)
+            attempt = 1 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
+            await asyncio.sleep(wait_seconds(attempt, random.random()))  # noqa: S311  jitter, not a secret
+
+    async def connection(self) -> Connection:
+        """The connection of the present stream; waits until there is one."""
+        while self._session is None:
+            await self._linked.wait()
+        return self._session.line
+
+    def renew(self) -> None:
+        """Make a fresh connection (new certificate, or new things to say) before the old one is closed."""
+        self._fresh.set()
+
+    async def say_availability(self, able: Availability) -> None:
+        """Tell it unless it was the last thing told on this stream. Raises TryLater."""
+        session = self._session
+        if session is not None and session.told != able:
+            session.told = able
+            message = wire.availability(able)
+            self._sent.note("availability", message.ByteSize(), details=able.sentence or able.readiness.value)
+            await session.say(message)
+
+    async def say_evaluation(self, run: RunId, round_: int, metrics: Metrics) -> None:
+        """Raises TryLater."""
+        if self._session is not None:
+            message = wire.evaluation(run, round_, metrics)
+            numbers = " ".join(f"{name}={value:.4g}" for name, value in metrics)
+            self._sent.note("evaluation", message.ByteSize(), run=run, round_number=round_, details=numbers)
+            await self._session.say(message)
+
+    async def leave(self) -> None:
+        """Tell the host that this PC leaves the group, and wait until it has heard. Raises TryLater."""
+        session = await self._open()
+        try:
+            message = pb.NodeMessage(leave=pb.Leave())
+            self._sent.note("leave", message.ByteSize())
+            await session.say(message)
+            await session.call.done_writing()
+            async with asyncio.timeout(UNARY_SECONDS):
+                while await session.call.read() is not grpc.aio.EOF:
+                    pass
+        except (grpc.aio.AioRpcError, TimeoutError):
+            return  # it hung up: it has heard
+        finally:
+            await session.close()
+
+    # ---- one stream after another ----
+
+    async def _hold(self) -> None:
+        """Have a stream until it ends; replace it by a fresh one when asked. Always ends by raising."""
+        session = await self._open()
+        self._fresh.clear()
+        try:
+            while True:
+                self._welcomed(session)
+                session = await self._until_replaced(session)
+        finally:
+            self._session = None
+            self._linked.clear()
+            self._hear(LinkDown())
+
+    async def _until_replaced(self, session: Session) -> Session:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                ears = tasks.create_task(self._listen(session), name="listen")
+                heart = tasks.create_task(self._beat(session), name="heartbeats")
+                fresh = await self._open_fresh()
+                ears.cancel()
+                heart.cancel()
+        finally:
+            await session.close()
+        return fresh
+
+    async def _open_fresh(self) -> Session:
+        """Wait until a fresh stream is wished for, and open it. A failure leaves the old one in peace."""
+        attempt = 0
+        while True:
+            await self._fresh.wait()
+            self._fresh.clear()
+            try:
+                return await self._open()
+            except Refused:
+                raise
+            except PotluckError:
+                attempt += 1
+                await asyncio.sleep(wait_seconds(attempt, random.random()))  # noqa: S311
+                self._fresh.set()
+
+    async def _open(self) -> Session:
+        """Dial, greet, and be welcomed."""
+        line = await self._dial()
+        call: Stream = line.stub.Control()
+        try:
+            me = self._introduce()
+            message = wire.greeting(me, PROTOCOL, int(time.time() * 1000))
+            counts = ", ".join(f"{d.name}: {d.documents} documents, {d.bytes} bytes" for d in me.data)
+            self._sent.note("greeting", message.ByteSize(), details=f"told of data: {counts or 'nothing'}")
+            async with asyncio.timeout(UNARY_SECONDS):
+                await call.write(message)
+                first = await self._read(line, call)
+            if first.WhichOneof("message") == "farewell":
+                _goodbye(first.farewell)
+            if first.WhichOneof("message") != "welcome":
+                raise TryLater(f"The host at {line.address} did not answer the greeting as agreed.")
+        except BaseException as error:
+            call.cancel()
+            await line.close()
+            if isinstance(error, TimeoutError):
+                raise TryLater(f"The host at {line.address} did not answer the greeting in time.") from error
+            if isinstance(error, asyncio.InvalidStateError | grpc.aio.AioRpcError):
+                raise await _ended(line, call) from error
+            raise
+        welcome = first.welcome
+        ahead = time.time() - welcome.clock_ms / 1000 if welcome.clock_ms else 0.0
+        if abs(ahead) > clock.WARN:
+            self._log.warn("clock", why=f"This PC's clock is {clock.difference_words(ahead)} of the host's.")
+        every = max(1, welcome.heartbeat_seconds)
+        return Session(line, call, every, ahead, tuple(welcome.addresses), told=me.availability)
+
+    def _welcomed(self, session: Session) -> None:
+        if self._session is None and self._said:
+            self._log.info("connected-again", address=session.line.address)
+        elif self._session is None:
+            self._log.info("connected", address=session.line.address)
+        self._said.clear()
+        self.trouble = ""
+        self._session = session
+        self._linked.set()
+        if session.addresses:
+            self._addresses_heard(session.addresses)
+        self._number += 1
+        self._hear(LinkUp(session.line.address, self._number))
+
+    async def _listen(self, session: Session) -> NoReturn:
+        while True:
+            message = await self._read(session.line, session.call)
+            match message.WhichOneof("message"):
+                case "duties":
+                    self._hear(DutiesTold(wire.duties(message.duties, session.clock_ahead)))
+                case "farewell":
+                    _goodbye(message.farewell)
+                case _:
+                    pass  # something a newer host says
+
+    async def _read(self, line: Connection, call: Stream) -> pb.CoordinatorMessage:
+        """The next message. Raises one of our errors when the stream has ended."""
+        try:
+            message: Any = await call.read()
+        except grpc.aio.AioRpcError as error:
+            raise line.trouble(error, "listening") from error
+        if message is grpc.aio.EOF:
+            raise await _ended(line, call)
+        assert isinstance(message, pb.CoordinatorMessage)
+        return message
+
+    async def _beat(self, session: Session) -> None:
+        note, size = 0, 0
+        for count in range(1, 1 << 62):
+            await asyncio.sleep(session.heartbeat_seconds)
+            message = wire.heartbeat(self._activity())
+            size += message.ByteSize()
+            note = note or self._sent.note("heartbeats", 0)
+            self._sent.more(note, size, f"{count} of them over one connection")
+            await session.say(message)
+
+    def _wrong(self, sentence: str) -> None:
+        """Say it, unless it was said since all was last well."""
+        self.trouble = sentence
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._log.warn("not-connected", why=sentence)
+
+
+def _goodbye(farewell: pb.Farewell) -> NoReturn:
+    """Never returns: the host's words as one of our errors."""
+    try:
+        refusal = Refusal(farewell.refusal)
+    except ValueError:
+        raise TryLater(farewell.sentence or "The host closed the connection; it is made again by itself.") from None
+    raise Refused(refusal, farewell.sentence)
+
+
+async def _ended(line: Connection, call: Stream) -> PotluckError:
+    """Why a stream ended: an orderly end is only a host that stops for a moment."""
+    code = await call.code()
+    if code is grpc.StatusCode.OK:
+        return TryLater(f"The host at {line.address} closed the connection (it may be restarting).")
+    metadata = grpc.aio.Metadata()
+    trailing = await call.trailing_metadata() or metadata
+    return line.trouble(grpc.aio.AioRpcError(code, metadata, trailing, await call.details()), "connecting")
+
+
+def _troubles(error: PotluckError | ExceptionGroup[Exception]) -> list[PotluckError]:
+    """Those of our errors that ended a stream; anything else is a bug and goes on its way."""
+    if isinstance(error, PotluckError):
+        return [error]
+    troubles, bugs = error.split(PotluckError)
+    if bugs is not None:
+        raise bugs
+    assert troubles is not None
+    return [leaf for inner in troubles.exceptions for leaf in _troubles(inner)]

@@ -1,0 +1,147 @@
+"""What each fact changes. Pure: `apply(state, fact) -> state`; a fact told twice changes nothing the second time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from node.logic.facts import (
+    BlobsGone,
+    BlobsHere,
+    DataChanged,
+    DeltaUseless,
+    DutiesTold,
+    Duty,
+    Elapsed,
+    Evaluated,
+    Fact,
+    Fetched,
+    JobRead,
+    JobUnreadable,
+    LinkDown,
+    LinkUp,
+    OwnerPaused,
+    OwnerResumed,
+    Progressed,
+    TrainerFailed,
+    TrainerGone,
+    TrainerHalted,
+    TrainerOpened,
+    TrainerStarted,
+    TrainerTold,
+    UpdateWritten,
+    Verdict,
+    VerdictHeard,
+)
+from node.logic.state import Kept, Pause, Phase, State, Trainer
+
+
+def apply(state: State, fact: Fact) -> State:
+    """The state after `fact`."""
+    match fact:
+        case Elapsed(now):
+            return replace(state, now=max(state.now, now))
+        case LinkUp(address, number):
+            return replace(state, address=address, connection=number)
+        case LinkDown():
+            return replace(state, address="")
+        case DutiesTold(duties):
+            return _told(state, duties)
+        case OwnerPaused(since, until):
+            return replace(state, pause=Pause(since, until))
+        case OwnerResumed():
+            return replace(state, pause=None, trainer=replace(state.trainer, failures=0, not_before=0.0))
+        case DataChanged(names):
+            return replace(state, data=names, trainer=replace(state.trainer, failures=0, not_before=0.0))
+        case BlobsHere(digests):
+            done = state.fetching is not None and state.fetching.digest in digests
+            return replace(state, blobs=state.blobs | digests, fetching=None if done else state.fetching)
+        case BlobsGone(digests):
+            return replace(state, blobs=state.blobs - digests)
+        case Fetched():
+            return replace(state, fetching=fact)
+        case JobRead(digest, job):
+            return replace(state, jobs={**state.jobs, digest: job})
+        case JobUnreadable(digest, sentence):
+            return replace(state, unreadable={**state.unreadable, digest: sentence})
+        case DeltaUseless(model):
+            return replace(state, useless=state.useless | {model})
+        case UpdateWritten(update):
+            key = (update.run, update.round)
+            old = state.updates.get(key)
+            kept = old if old is not None and old.update.digest == update.digest else Kept(update)
+            state = replace(state, updates={**state.updates, key: kept})
+            return replace(state, trainer=_succeeded(state))
+        case Evaluated(run, round_, metrics):
+            state = replace(state, evaluations={**state.evaluations, (run, round_): metrics})
+            return replace(state, trainer=_succeeded(state))
+        case VerdictHeard():
+            return _heard(state, fact)
+        case _:
+            return replace(state, trainer=_trainer(state, fact))
+
+
+def _told(state: State, duties: tuple[Duty, ...]) -> State:
+    models = list(state.models)
+    for duty in sorted(duties, key=lambda duty: duty.round):
+        if duty.model not in models:
+            models.append(duty.model)
+    return replace(state, duties=duties, models=tuple(models[-2:]))
+
+
+def _heard(state: State, fact: VerdictHeard) -> State:
+    kept = state.updates.get((fact.run, fact.round))
+    if kept is None:
+        return state
+    verdict, sentence = fact.verdict, fact.sentence
+    if verdict is Verdict.NOTHING:
+        verdict, sentence = Verdict.LATE, sentence or "The round had closed before this update could be sent."
+    kept = replace(kept, verdict=verdict, sentence=sentence, heard_at=state.now)
+    updates = {**state.updates, (fact.run, fact.round): kept}
+    return replace(state, updates=updates, upload_seconds=fact.seconds or state.upload_seconds)
+
+
+def _succeeded(state: State) -> Trainer:
+    trainer = replace(state.trainer, failures=0, complaint="")
+    if trainer.phase in (Phase.TRAINING, Phase.EVALUATING, Phase.HALTING):
+        trainer = replace(trainer, phase=Phase.IDLE, since=state.now, progress=None)
+    return trainer
+
+
+def _trainer(
+    state: State,
+    fact: TrainerStarted | TrainerOpened | TrainerTold | Progressed | TrainerHalted | TrainerFailed | TrainerGone,
+) -> Trainer:
+    trainer, now = state.trainer, state.now
+    match fact:
+        case TrainerStarted(run):
+            return replace(trainer, phase=Phase.OPENING, since=now, run=run, round=0, model=None, progress=None)
+        case TrainerOpened() if trainer.phase is not Phase.OPENING:
+            return trainer
+        case TrainerOpened(engine, dtype, step_seconds):
+            return replace(trainer, phase=Phase.IDLE, since=now, engine=f"{engine}, {dtype}", step_seconds=step_seconds)
+        case TrainerTold("halt", round_, _):
+            halting = trainer.phase is Phase.TRAINING and trainer.round == round_
+            return replace(trainer, phase=Phase.HALTING, since=now) if halting else trainer
+        case TrainerTold(_, _, _) if trainer.phase is not Phase.IDLE:
+            return trainer
+        case TrainerTold(what, round_, model):
+            phase = Phase.TRAINING if what == "train" else Phase.EVALUATING
+            return replace(trainer, phase=phase, since=now, round=round_, model=model, progress=None)
+        case Progressed():
+            return replace(trainer, progress=fact) if fact.round == trainer.round else trainer
+        case TrainerHalted(round_):
+            halted = trainer.phase in (Phase.TRAINING, Phase.HALTING) and trainer.round == round_
+            return replace(trainer, phase=Phase.IDLE, since=now, progress=None) if halted else trainer
+        case TrainerFailed(sentence):
+            return _failed(replace(trainer, phase=Phase.FAILED, since=now), now, sentence)
+        case TrainerGone(sentence):
+            gone = replace(trainer, phase=Phase.ABSENT, since=now, round=0, model=None, progress=None)
+            return _failed(gone, now, sentence) if sentence and trainer.phase is not Phase.FAILED else gone
+        case _:
+            assert_never(fact)
+
+
+def _failed(trainer: Trainer, now: float, sentence: str) -> Trainer:
+    failures = trainer.failures + 1
+    return replace(trainer, failures=failures, not_before=now + 2.0**failures, complaint=sentence)

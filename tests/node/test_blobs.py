@@ -1,0 +1,182 @@
+"""Blobs between a node and a coordinator, over a real connection that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from node.blobs_link import BlobsLink
+from node.connection import Connection
+from node.logic.facts import Update, Verdict
+from shared.blobs import CHUNK, Blobs
+from shared.errors import Refusal, Refused, TryLater
+from shared.ids import Digest, RunId
+from tests.node import homes
+from tests.node.fake_coordinator import FakeCoordinator
+
+MODEL = Digest("1" * 64)
+DATA = random.Random(1).randbytes(5 * CHUNK + 12345)
+
+
+class Pair:
+    """A coordinator, a joined PC, and the line between them."""
+
+    def __init__(self, host: FakeCoordinator, home: Path) -> None:
+        self.host = host
+        self.blobs = Blobs(home / "blobs")
+        self.sent = homes.sent(home)
+        self.link = BlobsLink(self.blobs, self.sent)
+        self.line: Connection = homes.line(home, host)
+
+    async def download(self, digest: Digest) -> None:
+        await self.link.download(self.line, digest, lambda share: None)
+
+
+def with_pair(tmp_path: Path, act: Callable[[Pair], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with FakeCoordinator(tmp_path / "host").up() as host:
+            pair = Pair(host, homes.joined(tmp_path / "node", host))
+            try:
+                await act(pair)
+            finally:
+                await pair.line.close()
+
+    asyncio.run(run())
+
+
+def update(blobs: Blobs, data: bytes = DATA) -> Update:
+    return Update(RunId("run-1"), 1, MODEL, _keep(blobs, data), len(data), 8, 4, 1.0)
+
+
+def _keep(blobs: Blobs, data: bytes) -> Digest:
+    file = blobs.root / "partial" / "own"
+    file.write_bytes(data)
+    return blobs.adopt(file)
+
+
+def test_an_update_arrives_whole(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        assert await pair.link.upload(pair.line, mine) == (Verdict.ACCEPTED, "")
+        assert pair.host.blobs.path(mine.digest).read_bytes() == DATA
+        assert pair.host.headers[0].tokens == 8
+
+    with_pair(tmp_path, act)
+
+
+def test_a_cut_upload_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        pair.host.fault_cut_upload_after = 3 * CHUNK
+        with pytest.raises(TryLater):
+            await pair.link.upload(pair.line, mine)
+        assert await pair.link.upload(pair.line, mine) == (Verdict.ACCEPTED, "")
+        assert pair.host.upload_bytes <= len(DATA) + CHUNK
+        assert pair.host.blobs.path(mine.digest).read_bytes() == DATA
+
+    with_pair(tmp_path, act)
+
+
+def test_an_update_whose_reply_was_lost_is_not_sent_again(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        pair.host.fault_lose_reply = True
+        with pytest.raises(TryLater):
+            await pair.link.upload(pair.line, mine)
+        assert await pair.link.upload(pair.line, mine) == (Verdict.ACCEPTED, "")
+        assert pair.host.upload_bytes == len(DATA)
+        assert len(pair.host.updates) == 1
+
+    with_pair(tmp_path, act)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_a_damaged_chunk_is_sent_again(tmp_path: Path, way: str) -> None:
+    async def act(pair: Pair) -> None:
+        pair.host.fault_damage_chunk = True
+        if way == "up":
+            mine = update(pair.blobs)
+            assert await pair.link.upload(pair.line, mine) == (Verdict.ACCEPTED, "")
+            assert pair.host.blobs.path(mine.digest).read_bytes() == DATA
+        else:
+            digest = _keep(pair.host.blobs, DATA)
+            await pair.download(digest)
+            assert pair.blobs.path(digest).read_bytes() == DATA
+
+    with_pair(tmp_path, act)
+
+
+def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = _keep(pair.host.blobs, DATA)
+        pair.host.fault_cut_download_after = 2 * CHUNK
+        with pytest.raises(TryLater):
+            await pair.download(digest)
+        assert pair.blobs.partial_offset(digest) == 2 * CHUNK
+        await pair.download(digest)
+        assert pair.blobs.path(digest).read_bytes() == DATA
+        assert pair.host.download_bytes == len(DATA)
+
+    with_pair(tmp_path, act)
+
+
+def test_a_download_whose_every_byte_came_before_the_cut_is_complete(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = _keep(pair.host.blobs, DATA)
+        (pair.blobs.root / "partial" / digest).write_bytes(DATA)
+        await pair.download(digest)
+        assert pair.blobs.has(digest)
+        assert pair.host.download_bytes == 0
+
+    with_pair(tmp_path, act)
+
+
+def test_a_file_that_is_not_what_was_promised_never_becomes_visible(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = Digest(hashlib.sha256(b"what was promised").hexdigest())
+        false = pair.host.blobs.path(digest)
+        false.parent.mkdir(parents=True)
+        false.write_bytes(b"something else")
+        with pytest.raises(TryLater, match="arrived damaged"):
+            await pair.download(digest)
+        assert not pair.blobs.has(digest)
+
+    with_pair(tmp_path, act)
+
+
+def test_a_file_the_host_no_longer_has_is_refused_in_words(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        with pytest.raises(Refused, match="is not here") as refused:
+            await pair.download(MODEL)
+        assert refused.value.refusal is Refusal.NO_SUCH_BLOB
+
+    with_pair(tmp_path, act)
+
+
+def test_a_damaged_beginning_on_this_disk_is_noticed_and_fetched_anew(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = _keep(pair.host.blobs, DATA)
+        (pair.blobs.root / "partial" / digest).write_bytes(b"x" * CHUNK)
+        await pair.download(digest)
+        assert pair.blobs.path(digest).read_bytes() == DATA
+
+    with_pair(tmp_path, act)
+
+
+def test_what_was_sent_is_written_down_with_its_true_size(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        pair.host.fault_cut_upload_after = 3 * CHUNK
+        with pytest.raises(TryLater):
+            await pair.link.upload(pair.line, mine)
+        await pair.link.upload(pair.line, mine)
+        lines = [line for line in pair.sent.lines() if line.what == "update"]
+        assert [line.digest for line in lines] == [mine.digest] * 2
+        assert sum(line.bytes for line in lines) >= pair.host.upload_bytes
+
+    with_pair(tmp_path, act)
