@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from node.data.documents import html_paragraphs, text_paragraphs
-from shared.models.__main__ import default_cache
+from shared.models import default_cache
 
 PACKAGE = "debian-handbook"
 LANGUAGES = {"de": "de-DE", "fr": "fr-FR", "ja": "ja-JP"}

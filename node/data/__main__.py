@@ -12,8 +12,7 @@ from typing import Any
 from node.data import tokens
 from node.data.collection import NameTaken, Wish, add, read_group_key, read_meta, write_meta
 from shared.errors import PotluckError
-from shared.models.__main__ import default_cache
-from shared.models.materialise import usual_tokenizer
+from shared.models import default_cache, usual_tokenizer
 
 
 def main() -> int:

@@ -7,8 +7,11 @@ that starts; `merge_adapter` folds a finished LoRA adapter into its base.
 from __future__ import annotations
 
 from shared.models.folder import check, travelling
-from shared.models.materialise import materialise
+from shared.models.materialise import default_cache, materialise, usual_tokenizer
 from shared.models.merge import merge_adapter
 from shared.models.trainables import Recipe, adapter_config, initial, trainables
 
-__all__ = ["Recipe", "adapter_config", "check", "initial", "materialise", "merge_adapter", "trainables", "travelling"]
+__all__ = [
+    "Recipe", "adapter_config", "check", "default_cache", "initial", "materialise", "merge_adapter", "trainables",
+    "travelling", "usual_tokenizer",
+]  # fmt: skip

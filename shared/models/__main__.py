@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from shared.errors import PotluckError
+from shared.models import default_cache as default_cache
 from shared.models import materialise, merge_adapter
 
 
@@ -34,11 +34,6 @@ def main() -> int:
         return 1
     print(json.dumps(fact), flush=True)
     return 0
-
-
-def default_cache() -> Path:
-    """Shared by all homes on this PC."""
-    return Path(os.environ.get("POTLUCK_CACHE") or Path.home() / ".cache" / "potluck")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,11 @@ def materialise(model: str, folder: str, cache: Path) -> Path:
     raise OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
 
 
+def default_cache() -> Path:
+    """Where made models lie, for all homes on this PC."""
+    return Path(os.environ.get("POTLUCK_CACHE") or Path.home() / ".cache" / "potluck")
+
+
 def usual_tokenizer(cache: Path) -> Path | None:
     """SmolLM2's tokenizer.json, for counting tokens before a run brings its own; None where not installed."""
     if smollm2.installed() is None:

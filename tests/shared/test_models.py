@@ -18,8 +18,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from shared.blobs import digest_of
 from shared.errors import OwnerMustAct
-from shared.models import adapter_config, check, initial, materialise, merge_adapter, smollm2, trainables, travelling
-from shared.models.__main__ import default_cache
+from shared.models import (
+    adapter_config,
+    check,
+    default_cache,
+    initial,
+    materialise,
+    merge_adapter,
+    smollm2,
+    trainables,
+    travelling,
+)
 from shared.models.trainables import Recipe
 from shared.models.weights import read, stored, write
 
