@@ -1,0 +1,339 @@
+"""One federated round: facts go in, wishes come out.
+
+    recruiting ──► training ──► merging ──► evaluating ──► committed
+         │             │           │ └──────────────────────► ▲
+         └─────────────┴───────────┴──► abandoned
+
+The model is committed by the fact `Merged`; evaluating afterwards has its own deadline and blocks nothing. A member
+that is lost, paused or gone before it answered is no longer waited for, and is waited for again when it comes back
+while the round still trains. As soon as everybody who is waited for has answered, a quorum of updates is merged; with
+fewer, the round waits for those who may return, until its deadline, and is then abandoned: the model stays as it was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import assert_never
+
+from coordinator.logic.facts import (
+    Configured,
+    Evaluated,
+    Extended,
+    Merged,
+    Metrics,
+    RoundFact,
+    Summarised,
+    UpdateRefused,
+    Uploaded,
+)
+from coordinator.logic.wishes import Configure, Evaluate, Merge, Summarise, Train, Update, Wake, Wish
+from shared.ids import Digest, NodeId, RunId
+
+EVALUATION_SECONDS = 300.0  # at least; or as long as training took
+SUMMARY_SECONDS = 60.0
+
+
+class Phase(StrEnum):
+    RECRUITING = "recruiting"  # waiting for a quorum of ready nodes; has no deadline
+    TRAINING = "training"  # the chosen nodes train and upload
+    MERGING = "merging"  # the strategy joins the updates
+    EVALUATING = "evaluating"  # the new model stands; nodes measure it
+    COMMITTED = "committed"
+    ABANDONED = "abandoned"  # too few updates; the model stays as it was
+
+
+EDGES: dict[Phase, frozenset[Phase]] = {
+    Phase.RECRUITING: frozenset({Phase.TRAINING, Phase.ABANDONED}),
+    Phase.TRAINING: frozenset({Phase.MERGING, Phase.ABANDONED}),
+    Phase.MERGING: frozenset({Phase.EVALUATING, Phase.COMMITTED, Phase.ABANDONED}),
+    Phase.EVALUATING: frozenset({Phase.COMMITTED}),
+    Phase.COMMITTED: frozenset(),
+    Phase.ABANDONED: frozenset(),
+}
+
+
+class Standing(StrEnum):
+    """Where a member stands in its round."""
+
+    ASKED = "asked"  # trains; is waited for
+    LOST = "lost"  # silent past its lease; may come back
+    PAUSED = "paused"  # by its owner; may come back, may send what it has
+    UNABLE = "unable"  # no data, or broken; may come back
+    LEFT = "left"  # said goodbye
+    UPLOADED = "uploaded"  # its update is held
+    REFUSED = "refused"  # its update broke the rules; it may send a better one while training lasts
+    LATE = "late"  # its update came after training had closed
+    REVOKED = "revoked"  # expelled before the merge; its update is not used
+
+
+ABSENT = frozenset({Standing.LOST, Standing.PAUSED, Standing.UNABLE})  # may come back
+UNANSWERED = ABSENT | {Standing.ASKED, Standing.LEFT}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    node: NodeId
+    config: str  # JSON object of scalars, from the strategy; dropped once the round has ended
+    standing: Standing
+    since: float  # UTC seconds
+    sentence: str = ""
+    update: Update | None = None
+    refused: Digest | None = None  # the newest update that was refused or came late
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """An open round, or the record of an ended one."""
+
+    number: int
+    quorum: int
+    opened: float  # UTC seconds, as all times here; 0.0: not yet
+    evaluate: bool = True
+    base: Digest | None = None  # the model it starts from
+    here: frozenset[NodeId] = frozenset()  # nodes that could work now; empty once ended
+    phase: Phase = Phase.RECRUITING
+    members: dict[NodeId, Member] = field(default_factory=dict)
+    length: float = 0.0  # seconds from `started` to the first deadline
+    started: float = 0.0  # training began
+    away: float = 0.0  # seconds of training during which the coordinator was not running
+    deadline: float = 0.0
+    closed: float = 0.0  # training ended
+    evaluation_deadline: float = 0.0
+    ended: float = 0.0
+    model: Digest | None = None  # what came out
+    delta: Digest | None = None
+    state: Digest | None = None
+    folder: str = ""
+    metrics: Metrics = field(default_factory=dict)
+    evaluators: frozenset[NodeId] = frozenset()
+    evaluations: dict[NodeId, Metrics] = field(default_factory=dict)
+    summarising: bool = False  # evaluating is over
+    sentence: str = ""  # why it was abandoned
+
+
+def apply(round: Round, fact: RoundFact) -> Round:
+    """Fold one fact into the round. Late and repeated facts change nothing."""
+    round = elapse(round, fact.at)
+    match fact:
+        case Configured() if round.phase is Phase.RECRUITING and len(fact.who) >= round.quorum:
+            round = _train(round, fact)
+        case Uploaded():
+            round = _receive(round, fact)
+        case UpdateRefused() if round.phase is Phase.TRAINING:
+            round = _refuse(round, fact)
+        case Extended() if round.phase is Phase.TRAINING:
+            latest = round.started + round.away + 2 * round.length
+            round = replace(round, deadline=max(round.deadline, min(fact.deadline, latest)))
+        case Merged() if round.phase is Phase.MERGING and fact.nodes == tuple(u.node for u in updates(round)):
+            round = _commit(round, fact)
+        case Evaluated() if round.phase is Phase.EVALUATING:
+            round = _measure(round, fact)
+        case Summarised() if round.phase is Phase.EVALUATING and round.summarising:
+            round = _end(replace(round, metrics={**round.metrics, **_finite(fact.metrics)}), Phase.COMMITTED, fact.at)
+        case Configured() | UpdateRefused() | Extended() | Merged() | Evaluated() | Summarised():
+            pass
+        case _:
+            assert_never(fact)
+    return elapse(round, fact.at)
+
+
+def notice(round: Round, node: NodeId, standing: Standing, at: float, sentence: str = "") -> Round:
+    """The node's presence changed: ASKED (here and ready), LOST, PAUSED, UNABLE, LEFT or REVOKED."""
+    round = elapse(round, at)
+    if not EDGES[round.phase]:
+        return round
+    round = replace(round, here=round.here | {node} if standing is Standing.ASKED else round.here - {node})
+    member = round.members.get(node)
+    if standing is Standing.REVOKED:
+        round = _expel(round, node, at)
+    elif round.phase is Phase.TRAINING and member is not None and member.standing in UNANSWERED:
+        since = member.since if member.standing is standing else at
+        round = _with(round, replace(member, standing=standing, since=since, sentence=sentence))
+    return elapse(round, at)
+
+
+def elapse(round: Round, at: float) -> Round:
+    """Whatever follows by itself now: everybody has answered, nobody can, a deadline passed."""
+    match round.phase:
+        case Phase.TRAINING:
+            return _close_if_due(round, at)
+        case Phase.MERGING if len(updates(round)) < round.quorum:
+            return abandon(round, at, f"fewer than {round.quorum} updates were left to merge")
+        case Phase.EVALUATING:
+            return _summarise_if_due(round, at)
+        case Phase.RECRUITING | Phase.MERGING | Phase.COMMITTED | Phase.ABANDONED:
+            return round
+        case _:
+            assert_never(round.phase)
+
+
+def abandon(round: Round, at: float, sentence: str) -> Round:
+    """Give the round up, unless its model already stands: then it ends as committed."""
+    if not EDGES[round.phase]:
+        return round
+    if round.phase is Phase.EVALUATING:
+        return _end(round, Phase.COMMITTED, at)
+    return _end(replace(round, sentence=sentence, closed=round.closed or at), Phase.ABANDONED, at)
+
+
+def postpone(round: Round, seconds: float) -> Round:
+    """The coordinator was not running for so long: what was due moves by as much."""
+    match round.phase:
+        case Phase.TRAINING:
+            return replace(round, deadline=round.deadline + seconds, away=round.away + seconds)
+        case Phase.EVALUATING:
+            return replace(round, evaluation_deadline=round.evaluation_deadline + seconds)
+        case _:
+            return round
+
+
+def plan(run: RunId, round: Round) -> list[Wish]:
+    """Everything that should be under way in this round, in a stable order."""
+    match round.phase:
+        case Phase.RECRUITING:
+            enough = len(round.here) >= round.quorum
+            return [Configure(run, round.number, tuple(sorted(round.here)))] if enough else []
+        case Phase.TRAINING:
+            return [*(Train(run, round.number, node) for node in waiting(round)), Wake(round.deadline)]
+        case Phase.MERGING:
+            return [Merge(run, round.number, updates(round))]
+        case Phase.EVALUATING if round.summarising:
+            return [Summarise(run, round.number), Wake(round.evaluation_deadline + SUMMARY_SECONDS)]
+        case Phase.EVALUATING:
+            evaluate = (Evaluate(run, round.number, node) for node in unmeasured(round))
+            return [*evaluate, Wake(round.evaluation_deadline)]
+        case Phase.COMMITTED | Phase.ABANDONED:
+            return []
+        case _:
+            assert_never(round.phase)
+
+
+def updates(round: Round) -> tuple[Update, ...]:
+    """The updates that are held, by node id."""
+    held = (member.update for _, member in sorted(round.members.items()))
+    return tuple(update for update in held if update is not None)
+
+
+def waiting(round: Round) -> tuple[NodeId, ...]:
+    """Members that train and have not answered yet."""
+    return tuple(sorted(node for node, member in round.members.items() if member.standing is Standing.ASKED))
+
+
+def unmeasured(round: Round) -> tuple[NodeId, ...]:
+    """Nodes that should measure the new model, are here, and have not answered yet."""
+    return tuple(sorted((round.evaluators & round.here) - round.evaluations.keys()))
+
+
+def duration(round: Round) -> float:
+    """Seconds that training took, without the time the coordinator was not running."""
+    return max(0.0, round.closed - round.started - round.away)
+
+
+def _train(round: Round, fact: Configured) -> Round:
+    def member(node: NodeId) -> Member:
+        standing = Standing.ASKED if node in round.here else Standing.LOST
+        return Member(node, fact.who[node], standing, fact.at)
+
+    members = {node: member(node) for node in sorted(fact.who)}
+    round = replace(round, members=members, started=fact.at, deadline=fact.at + round.length)
+    return _enter(round, Phase.TRAINING)
+
+
+def _receive(round: Round, fact: Uploaded) -> Round:
+    """The first update of a member counts while the round trains; later it is marked late."""
+    member = round.members.get(fact.node)
+    if member is None or member.update is not None or member.standing in (Standing.REVOKED, Standing.LATE):
+        return round
+    if round.phase is Phase.TRAINING:
+        metrics = tuple(sorted(_finite(fact.metrics).items()))
+        update = Update(fact.node, fact.digest, fact.size, fact.tokens, fact.steps, fact.share, metrics)
+        return _with(round, replace(member, standing=Standing.UPLOADED, since=fact.at, update=update, sentence=""))
+    if round.phase in (Phase.MERGING, Phase.EVALUATING):
+        return _with(round, replace(member, standing=Standing.LATE, since=fact.at, refused=fact.digest, sentence=""))
+    return round
+
+
+def _refuse(round: Round, fact: UpdateRefused) -> Round:
+    member = round.members.get(fact.node)
+    if member is None or member.standing not in UNANSWERED | {Standing.REFUSED} or member.refused == fact.digest:
+        return round
+    refused = replace(member, standing=Standing.REFUSED, since=fact.at, refused=fact.digest, sentence=fact.sentence)
+    return _with(round, refused)
+
+
+def _commit(round: Round, fact: Merged) -> Round:
+    """The new model stands from here on."""
+    measuring = max(EVALUATION_SECONDS, duration(round))
+    round = replace(
+        round,
+        model=fact.model,
+        delta=fact.delta,
+        state=fact.state,
+        folder=fact.folder,
+        metrics=_finite(fact.metrics),
+        evaluators=round.here,
+        evaluation_deadline=fact.at + measuring,
+    )
+    return _enter(round, Phase.EVALUATING) if round.evaluate else _end(round, Phase.COMMITTED, fact.at)
+
+
+def _measure(round: Round, fact: Evaluated) -> Round:
+    if fact.node not in round.evaluators - round.evaluations.keys():
+        return round
+    return replace(round, evaluations={**round.evaluations, fact.node: _finite(fact.metrics)})
+
+
+def _expel(round: Round, node: NodeId, at: float) -> Round:
+    """A revoked node's update is not used, unless it is already part of a model that stands."""
+    member = round.members.get(node)
+    if round.phase in (Phase.TRAINING, Phase.MERGING) and member and member.standing is not Standing.REVOKED:
+        refused = member.update.digest if member.update else member.refused
+        sentence = "This PC was removed from the group before the round was merged."
+        expelled = replace(member, standing=Standing.REVOKED, since=at, sentence=sentence, update=None, refused=refused)
+        round = _with(round, expelled)
+    evaluations = {other: metrics for other, metrics in round.evaluations.items() if other != node}
+    return replace(round, evaluators=round.evaluators - {node}, evaluations=evaluations)
+
+
+def _close_if_due(round: Round, at: float) -> Round:
+    """Guarded by the quorum in one place only: Hypothesis once found a merge of one update after a member had left."""
+    standings = [member.standing for member in round.members.values()]
+    held, asked = standings.count(Standing.UPLOADED), standings.count(Standing.ASKED)
+    absent = sum(standing in ABSENT for standing in standings)
+    if held >= round.quorum and (asked == 0 or at >= round.deadline):
+        return _enter(replace(round, closed=at), Phase.MERGING)
+    if held + asked + absent < round.quorum:
+        return abandon(round, at, f"{held} of the {round.quorum} updates it needs came and nobody else could send one")
+    if at >= round.deadline:
+        return abandon(round, at, f"only {held} of the {round.quorum} updates it needs came before its deadline")
+    return round
+
+
+def _summarise_if_due(round: Round, at: float) -> Round:
+    if not round.summarising and (not unmeasured(round) or at >= round.evaluation_deadline):
+        round = replace(round, summarising=True)
+    overdue = at >= round.evaluation_deadline + SUMMARY_SECONDS
+    if round.summarising and (overdue or not round.evaluations):
+        return _end(round, Phase.COMMITTED, at)
+    return round
+
+
+def _end(round: Round, phase: Phase, at: float) -> Round:
+    """Keep what each member did; drop what only an open round needs."""
+    members = {node: replace(member, config="") for node, member in round.members.items()}
+    return _enter(replace(round, members=members, here=frozenset(), ended=at), phase)
+
+
+def _enter(round: Round, phase: Phase) -> Round:
+    assert phase in EDGES[round.phase], f"round {round.number}: {round.phase} cannot become {phase}"
+    return replace(round, phase=phase)
+
+
+def _with(round: Round, member: Member) -> Round:
+    return replace(round, members={**round.members, member.node: member})
+
+
+def _finite(metrics: Metrics) -> Metrics:
+    return {name: float(metrics[name]) for name in sorted(metrics) if math.isfinite(metrics[name])}
