@@ -64,7 +64,7 @@ def invite(
     address: Annotated[list[str] | None, typer.Option(help="One more address to put in (repeatable).")] = None,
 ) -> None:
     """Make one invite: one PC, one use."""
-    from coordinator.operator import calling
+    from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
     from shared.units import duration
 
@@ -91,7 +91,7 @@ def nodes(as_json: Json = False) -> None:
 @app.command()
 def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: potluck coordinator nodes)")]) -> None:
     """Remove a PC from the group, at once."""
-    from coordinator.operator import calling
+    from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
     async def ask() -> operator_pb2.RevokeReply:
@@ -117,7 +117,7 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML); see depl
 def start(file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")]) -> None:
     """Start a run."""
     from coordinator import runfile
-    from coordinator.operator import calling
+    from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
     text = read_text(file)
@@ -134,7 +134,7 @@ def start(file: Annotated[Path, typer.Argument(help="A run file (YAML); see depl
 @app.command()
 def stop(run: Annotated[str, typer.Argument(help="Which run; may be left out when there is only one")] = "") -> None:
     """Stop a run. Its newest committed model is kept."""
-    from coordinator.operator import calling
+    from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
     async def ask() -> operator_pb2.StopReply:
@@ -161,7 +161,7 @@ def status(watch: Watch = False, as_json: Json = False) -> None:
 
 def show(parts: list[str], *, as_json: bool, watch: bool) -> None:
     """Print the coordinator's state: tables for people, JSON for programs."""
-    from coordinator.operator import calling
+    from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
     async def ask() -> None:

@@ -11,6 +11,7 @@ from shared.children import Child, Words
 from shared.errors import OwnerMustAct, TryLater
 from shared.ids import RunId
 
+ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "evaluated", "failed"})
 Opening = Callable[[], Words | None]  # the "open" request for this run as the journal stands, or None before it is prepared
 
 
@@ -21,6 +22,7 @@ class Federation:
         self._home, self._run, self._cache, self._opening = home, run, cache, opening
         self._child: Child | None = None
         self._facts: Any = None
+        self._owed = 0  # answers to questions that nobody waits for any more
         self._turn = asyncio.Lock()
 
     async def ask(self, request: Words) -> Words:
@@ -43,22 +45,25 @@ class Federation:
             log=self._home / "log" / f"{self._run}.log",
             environment={"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "HF_HUB_OFFLINE": "1"},
         )
-        self._facts = self._child.facts()
+        self._facts, self._owed = self._child.facts(), 0
         if (opening := self._opening()) is not None:
             await self._exchange(opening)
 
     async def _exchange(self, request: Words) -> Words:
+        """One question and its answer. Answers come in order, so those that are owed to nobody are skipped first."""
         assert self._child is not None
-        try:
-            await self._child.tell(request)
-            async for answer in self._facts:
-                if answer.get("fact") == "failed":
-                    raise OwnerMustAct(str(answer.get("sentence", "the run's strategy failed")))
-                if answer.get("fact") in ("prepared", "opened", "configured", "merged", "evaluated"):
-                    found: Words = answer
-                    return found
-        except asyncio.CancelledError:
-            await self.close()  # an unanswered question would be taken for the answer to the next one
-            raise
+        await self._child.tell(request)
+        self._owed += 1
+        async for answer in self._facts:
+            if answer.get("fact") not in ANSWERS:
+                continue
+            self._owed -= 1
+            if self._owed:
+                continue
+            if answer["fact"] == "failed":
+                raise OwnerMustAct(str(answer.get("sentence", "The run's strategy failed.")))
+            found: Words = answer
+            return found
         code, self._child = self._child.returncode, None
-        raise TryLater(f"The strategy process of {self._run} ended unexpectedly (code {code}); see {self._home / 'log' / (self._run + '.log')}")
+        log = self._home / "log" / f"{self._run}.log"
+        raise TryLater(f"The strategy process of {self._run} ended unexpectedly (code {code}); its log is {log}")

@@ -10,7 +10,7 @@ import grpc
 
 from coordinator import settings as settings_
 from shared.disk import is_locked
-from shared.errors import OwnerMustAct, PotluckError
+from shared.errors import OwnerMustAct
 from shared.rpc import refusal, tls
 from shared.rpc.v1 import operator_pb2_grpc
 
@@ -34,8 +34,5 @@ async def calling(home: Path, doing: str) -> AsyncIterator[operator_pb2_grpc.Ope
         async with channel:
             yield operator_pb2_grpc.OperatorStub(channel)
     except grpc.aio.AioRpcError as error:
-        raise in_words(error, doing, address) from error
+        raise refusal.in_words(error, doing, address) from error
 
-
-def in_words(error: grpc.aio.AioRpcError, doing: str, address: str) -> PotluckError:
-    return refusal.in_words(error, doing, address)

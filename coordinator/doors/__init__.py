@@ -1,0 +1,1 @@
+"""gRPC on the coordinator's side: message -> fact -> reply. No decisions live here."""

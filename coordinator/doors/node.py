@@ -1,0 +1,178 @@
+"""The Node service: what a joined PC may do. The node's name always comes from its certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import grpc
+
+from coordinator.doors import convert
+from coordinator.doors.transfers import Transfers
+from coordinator.guard import peer
+from coordinator.logic import cluster as cluster_
+from coordinator.logic.facts import AvailabilityChanged, Evaluated, Greeted, Left
+from shared.errors import Refusal, Refused
+from shared.ids import Digest, NodeId, RunId
+from shared.rpc import refusal
+from shared.rpc.protocol import OLDEST, PROTOCOL
+from shared.rpc.v1 import node_pb2, node_pb2_grpc
+
+if TYPE_CHECKING:
+    from coordinator.ledger import Ledger
+    from coordinator.heartbeats import Heartbeats
+    from shared.log import Log
+
+FIRST_WORD = 20.0  # seconds a node may take to greet
+DATA_SETS = 64  # that one greeting may count
+
+
+class NodeDoor(node_pb2_grpc.NodeServicer):
+    """One instance serves every node."""
+
+    def __init__(
+        self, ledger: Ledger, transfers: Transfers, heartbeats: Heartbeats, log: Log, cluster: str, addresses: tuple[str, ...]
+    ) -> None:
+        self._ledger, self._transfers, self._heartbeats, self._log = ledger, transfers, heartbeats, log
+        self._cluster, self._addresses = cluster, addresses
+        self._streams: dict[NodeId, asyncio.Event] = {}
+
+    def tell(self) -> None:
+        """The state changed: every open control stream looks whether its duties did."""
+        for changed in self._streams.values():
+            changed.set()
+
+    async def Control(  # noqa: N802  gRPC's name
+        self, request_iterator: AsyncIterator[node_pb2.NodeMessage], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[node_pb2.CoordinatorMessage]:
+        async with refusal.answering(context):
+            node, messages = peer().node, aiter(request_iterator)
+            await self._greet(node, messages)
+            self._log.info("connected", node=node, name=self._ledger.state.members.nodes[node].name)
+            yield node_pb2.CoordinatorMessage(welcome=self._welcome())
+            changed = asyncio.Event()
+            if (older := self._streams.get(node)) is not None:
+                older.set()  # a newer stream of the same node ends the older one
+            self._streams[node] = changed
+            hearing = asyncio.ensure_future(self._hear(node, messages))
+            hearing.add_done_callback(lambda _: changed.set())
+            try:
+                async for duties in self._duties(node, changed, hearing):
+                    yield node_pb2.CoordinatorMessage(duties=duties)
+                if hearing.done():
+                    await hearing
+            finally:
+                hearing.cancel()
+                if self._streams.get(node) is changed:
+                    del self._streams[node]
+
+    async def UploadOffset(  # noqa: N802
+        self, request: node_pb2.UploadOffsetRequest, context: grpc.aio.ServicerContext
+    ) -> node_pb2.UploadOffsetReply:
+        async with refusal.answering(context):
+            self._heartbeats.hear(peer().node)
+            return node_pb2.UploadOffsetReply(offset=self._transfers.offset(Digest(request.digest)))
+        raise AssertionError("answering aborts")
+
+    async def Upload(  # noqa: N802
+        self, request_iterator: AsyncIterator[node_pb2.UploadChunk], context: grpc.aio.ServicerContext
+    ) -> node_pb2.VerdictReply:
+        async with refusal.answering(context):
+            answer = await self._transfers.upload(peer().node, aiter(request_iterator))
+            return convert.verdict(answer)
+        raise AssertionError("answering aborts")
+
+    async def Download(  # noqa: N802
+        self, request: node_pb2.DownloadRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[node_pb2.DownloadChunk]:
+        async with refusal.answering(context):
+            async for chunk in self._transfers.download(peer().node, Digest(request.digest), int(request.offset)):
+                yield chunk
+
+    async def Verdict(  # noqa: N802
+        self, request: node_pb2.VerdictRequest, context: grpc.aio.ServicerContext
+    ) -> node_pb2.VerdictReply:
+        async with refusal.answering(context):
+            return convert.verdict(self._transfers.verdict(peer().node, RunId(request.run), int(request.round)))
+        raise AssertionError("answering aborts")
+
+    async def Models(  # noqa: N802
+        self, request: node_pb2.ModelsRequest, context: grpc.aio.ServicerContext
+    ) -> node_pb2.ModelsReply:
+        async with refusal.answering(context):
+            return node_pb2.ModelsReply(
+                models=[
+                    node_pb2.Model(run=run.run, round=run.committed, rounds=run.spec["rounds"], job=run.job, model=run.model)
+                    for run in self._ledger.state.runs.values()
+                    if run.job is not None and run.model is not None
+                ]
+            )
+        raise AssertionError("answering aborts")
+
+    async def _greet(self, node: NodeId, messages: AsyncIterator[node_pb2.NodeMessage]) -> None:
+        try:
+            async with asyncio.timeout(FIRST_WORD):
+                first = await anext(messages, None)
+        except TimeoutError:
+            first = None
+        if first is None or not first.HasField("greeting"):
+            raise Refused(Refusal.MALFORMED, "A control stream starts with a greeting.")
+        greeting = first.greeting
+        if greeting.protocol < OLDEST:
+            raise Refused(Refusal.PROTOCOL, f"This PC speaks protocol {greeting.protocol}; this group needs {OLDEST} to {PROTOCOL}. Update potluck on this PC.")
+        self._heartbeats.hear(node)
+        at = self._ledger.now()
+        await self._ledger.record(
+            Greeted(
+                at, node, convert.availability(greeting.availability, at), greeting.hardware[:200],
+                tuple(convert.data_count(count) for count in greeting.data[:DATA_SETS]),
+                {run: seconds for run, seconds in greeting.step_seconds.items() if math.isfinite(seconds) and 0 < seconds < 1e6},
+            )
+        )  # fmt: skip
+
+    async def _hear(self, node: NodeId, messages: AsyncIterator[node_pb2.NodeMessage]) -> None:
+        """Until the node closes its side."""
+        async for message in messages:
+            at = self._ledger.now()
+            match message.WhichOneof("message"):
+                case "heartbeat":
+                    self._heartbeats.hear(node, message.heartbeat)
+                    continue
+                case "availability":
+                    fact = AvailabilityChanged(at, node, convert.availability(message.availability, at))
+                    await self._ledger.record(fact)
+                case "evaluation":
+                    evaluation = message.evaluation
+                    metrics = convert.metrics(evaluation.metrics)
+                    await self._ledger.record(Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics))
+                case "leave":
+                    await self._ledger.record(Left(at, node))
+                    self._heartbeats.forget(node)
+                    return
+                case _:
+                    raise Refused(Refusal.MALFORMED, "The coordinator does not know that message; update potluck on the host's PC.")
+            self._heartbeats.hear(node)
+
+    async def _duties(
+        self, node: NodeId, changed: asyncio.Event, hearing: asyncio.Future[None]
+    ) -> AsyncIterator[node_pb2.Duties]:
+        """Everything the node should be doing, at once and whenever it changes."""
+        told: node_pb2.Duties | None = None
+        while not hearing.done() and self._streams.get(node) is changed:
+            changed.clear()
+            duties = node_pb2.Duties(duties=[convert.duty(duty) for duty in cluster_.duties(self._ledger.state, node)])
+            if duties != told:
+                told = duties
+                yield duties
+            await changed.wait()
+
+    def _welcome(self) -> node_pb2.Welcome:
+        return node_pb2.Welcome(
+            clock_ms=convert.milliseconds(self._ledger.now()),
+            heartbeat_seconds=round(self._heartbeats.heartbeat),
+            lease_seconds=round(self._heartbeats.lease),
+            cluster=self._cluster,
+            addresses=self._addresses,
+        )

@@ -1,0 +1,158 @@
+"""Performs the coordinator's wishes: asks the federation child, records what came of it, sweeps up old blobs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from coordinator.federations import Federation
+from coordinator.logic import cluster as cluster_
+from coordinator.logic.deadlines import extension
+from coordinator.logic.facts import Configured, Elapsed, Extended, Merged, Prepared, RunFailed, Summarised
+from coordinator.logic.runs import RUN_EDGES, Run
+from coordinator.logic.wishes import Configure, Evaluate, Merge, Prepare, Summarise, Train, Wake, Wish
+from shared.blobs import Blobs
+from shared.children import Words
+from shared.errors import OwnerMustAct, TryLater
+from shared.ids import NodeId, RunId
+
+if TYPE_CHECKING:
+    from coordinator.doors.transfers import Transfers
+    from coordinator.heartbeats import Heartbeats
+    from coordinator.ledger import Ledger
+    from shared.log import Log
+
+TRIES = 3  # a federation child that dies this often over one question ends its run
+PAUSE = 2.0  # seconds before it is started again
+
+
+class Work:
+    """Every method may be called twice for the same wish; the fact that follows is recorded at most once in effect."""
+
+    def __init__(
+        self, home: Path, cache: Path, ledger: Ledger, blobs: Blobs, transfers: Transfers, heartbeats: Heartbeats, log: Log
+    ) -> None:
+        self._home, self._cache, self._log = home, cache, log
+        self._ledger, self._blobs, self._transfers, self._heartbeats = ledger, blobs, transfers, heartbeats
+        self._federations: dict[RunId, Federation] = {}
+        self._asking = 0  # questions under way: a blob that a child has just written is not in the journal yet
+
+    async def perform(self, wish: Wish) -> None:
+        match wish:
+            case Train() | Evaluate():
+                return  # told to the node on its control stream
+            case Wake():
+                await self._wake(wish)
+            case Prepare() | Configure() | Merge() | Summarise():
+                await self._federate(wish)
+            case _:
+                assert_never(wish)
+
+    async def close(self) -> None:
+        for federation in self._federations.values():
+            await federation.close()
+
+    async def sweep(self) -> None:
+        """Drop blobs that no run needs any more, and end the children of runs that are over."""
+        runs = self._ledger.state.runs
+        for name in [name for name in self._federations if not RUN_EDGES[runs[name].phase]]:
+            await self._federations.pop(name).close()
+        if self._asking:
+            return  # the next merge sweeps
+        files = {digest for run in runs.values() if run.job for digest in self._transfers.job(run.job).files.values()}
+        keep = cluster_.keep(self._ledger.state) | files | set(self._transfers.incoming)
+        if gone := self._blobs.keep_only(keep):
+            self._log.info("swept", blobs=len(gone))
+
+    async def _wake(self, wish: Wake) -> None:
+        """At a deadline: give those who clearly progress more time, else say that time has passed."""
+        while (left := wish.at - self._ledger.now()) > 0:
+            await asyncio.sleep(min(left, 3600.0))
+        at, extended = self._ledger.now(), []
+        for run in self._ledger.state.runs.values():
+            if run.round is not None and run.round.deadline <= at:
+                shares = {node: self._heartbeats.share(node, run.run, run.round.number) for node in run.round.members}
+                if (later := extension(run.round, at, shares)) is not None:
+                    extended.append(Extended(at, run.run, run.round.number, later))
+        await self._ledger.record(*extended, *([] if extended else [Elapsed(max(at, wish.at))]))
+
+    async def _federate(self, wish: Prepare | Configure | Merge | Summarise) -> None:
+        run = self._ledger.state.runs[wish.run]
+        self._asking += 1
+        try:
+            answer = await self._ask(run, request(run, wish))
+            await self._ledger.record(fact(self._ledger.now(), wish, answer))
+        except OwnerMustAct as error:
+            self._log.warn("run failed", run=run.run, why=error.sentence)
+            await self._ledger.record(RunFailed(self._ledger.now(), run.run, error.sentence))
+            return
+        finally:
+            self._asking -= 1
+        if isinstance(wish, Merge):
+            self._log.info("merged", run=run.run, round=wish.round, updates=len(wish.updates), model=answer["model"][:12])
+            await self.sweep()
+
+    async def _ask(self, run: Run, words: Words) -> Words:
+        federation = self._federations.setdefault(
+            run.run, Federation(self._home, run.run, self._cache, lambda: opening(self._ledger.state.runs[run.run]))
+        )
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await federation.ask(words)
+            except TryLater as error:
+                self._log.warn("strategy process ended", run=run.run, attempt=attempt, why=error.sentence)
+                if attempt == TRIES:
+                    raise OwnerMustAct(error.sentence) from error
+                await asyncio.sleep(PAUSE)
+        raise AssertionError("the loop returns or raises")
+
+
+def opening(run: Run) -> Words | None:
+    """What a fresh child must know before its first question."""
+    if run.job is None:
+        return None
+    return {"op": "open", "run": run.run, "job": run.job, "spec": run.spec, "state": run.state}
+
+
+def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
+    """The wish as a question to the child."""
+    match wish:
+        case Prepare():
+            return {"op": "prepare", "run": run.run, "spec": run.spec, "folder": run.folder}
+        case Configure():
+            return {"op": "configure", "round": wish.round, "model": run.model, "nodes": list(wish.nodes)}
+        case Merge():
+            updates = [
+                {"node": u.node, "digest": u.digest, "tokens": u.tokens, "share": u.share, "metrics": dict(u.metrics)}
+                for u in wish.updates
+            ]
+            return {"op": "merge", "round": wish.round, "model": run.model, "parent_state": run.state, "updates": updates}
+        case Summarise():
+            assert run.round is not None
+            replies = [{"node": node, "metrics": metrics} for node, metrics in sorted(run.round.evaluations.items())]
+            return {"op": "evaluated", "round": wish.round, "replies": replies}
+        case _:
+            assert_never(wish)
+
+
+def fact(
+    at: float, wish: Prepare | Configure | Merge | Summarise, answer: Words
+) -> Prepared | Configured | Merged | Summarised:
+    """The child's answer as a fact."""
+    match wish:
+        case Prepare():
+            return Prepared(at, wish.run, answer["job"], answer["model"], answer.get("state"))
+        case Configure():
+            who = {NodeId(node): json.dumps(config, sort_keys=True) for node, config in answer["who"].items()}
+            return Configured(at, wish.run, wish.round, who)
+        case Merge():
+            return Merged(
+                at, wish.run, wish.round, tuple(update.node for update in wish.updates), answer["model"],
+                answer.get("delta"), answer.get("state"), dict(answer.get("metrics", {})), str(answer.get("folder", "")),
+            )  # fmt: skip
+        case Summarise():
+            return Summarised(at, wish.run, wish.round, dict(answer.get("metrics", {})))
+        case _:
+            assert_never(wish)
