@@ -8,16 +8,19 @@ it has no rule for is closed to everybody.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from inspect import isasyncgenfunction
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import grpc
 import grpc.aio
 
+from coordinator.logic import members
+from coordinator.logic.members import Members
 from shared.clock import moment
 from shared.errors import Refusal, Refused
 from shared.identity import Peer, peer_of
@@ -29,6 +32,18 @@ DOORS: Mapping[str, Literal["node", "operator"]] = {"potluck.v1.Node": "node", "
 _peer: ContextVar[Peer] = ContextVar("peer")
 Handler = grpc.RpcMethodHandler[Any, Any]
 _Behaviour = Callable[[Any, Context], Any]
+
+
+class HasMembers(Protocol):
+    @property
+    def members(self) -> Members: ...
+
+
+class KnowsMembers(Protocol):
+    """Where the members of this moment are to be read (coordinator/ledger.py)."""
+
+    @property
+    def state(self) -> HasMembers: ...
 
 
 def peer() -> Peer:
@@ -55,23 +70,24 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(
         self,
-        standing: Callable[[NodeId, str], Refused | None],
-        clock: Callable[[], float],
+        ledger: KnowsMembers,
+        clock: Callable[[], float] = time.time,
         doors: Mapping[str, Literal["node", "operator"]] = DOORS,
     ) -> None:
-        """`standing(node, public key in hex)`: why it may not come in. `clock`: UTC seconds, the wall clock."""
-        self._standing, self._clock, self._doors = standing, clock, doors
+        """`clock`: UTC seconds, the wall clock. `doors`: who may use which service."""
+        self._ledger, self._clock, self._doors = ledger, clock, doors
         self._calls: dict[NodeId, set[_Call]] = {}
 
     def cut(self, node: NodeId) -> int:
         """End every open call of a node that may no longer be here, now. Returns how many there were.
 
-        Call it after the revocation was applied: new calls are refused by `standing`. The caller reads that refusal.
+        Call it after the revocation was recorded: new calls are refused already. The callers read why.
         """
         calls = self._calls.get(node, set())
         for call in calls:
-            why = self._standing(node, call.caller.public_key.hex())
-            call.end(why or Refused(Refusal.REVOKED, "The host removed this PC from the group."))
+            call.end(
+                self._standing(call.caller) or Refused(Refusal.REVOKED, "The host removed this PC from the group.")
+            )
         return len(calls)
 
     async def intercept_service(
@@ -128,6 +144,9 @@ class Guard(grpc.aio.ServerInterceptor):
             if not calls:
                 self._calls.pop(caller.node, None)
 
+    def _standing(self, caller: Peer) -> Refused | None:
+        return members.standing(self._ledger.state.members, caller.node, caller.public_key.hex())
+
     def _admit(self, kind: str | None, context: Context) -> Peer:
         """Who this is, if they may come in. Raises Refused."""
         shown = next(iter(context.auth_context().get("x509_pem_cert", ())), None)
@@ -138,7 +157,7 @@ class Guard(grpc.aio.ServerInterceptor):
             raise _ended(caller)
         if caller.kind != kind:
             raise _wrong_door(kind)
-        if caller.kind == "node" and (refused := self._standing(caller.node, caller.public_key.hex())) is not None:
+        if caller.kind == "node" and (refused := self._standing(caller)) is not None:
             raise refused
         return caller
 

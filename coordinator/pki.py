@@ -1,29 +1,35 @@
-"""The coordinator's keys: laid down once by `init`, the operator's certificate renewed whenever the coordinator runs."""
+"""What `init` lays down once: the group's authority, the host's own certificate, the group's key for held-out text."""
 
 from __future__ import annotations
 
 import secrets
 from pathlib import Path
 
-from shared import identity
-from shared.disk import private_folder, write
+from shared import disk, identity
+from shared.errors import OwnerMustAct
 from shared.identity import CertificateAuthority
+
+GROUP_KEY_BYTES = 32
+# The operator's key lies beside the authority's own, which could make any other: a short life would protect nothing.
+OPERATOR_SECONDS = 20 * 365 * 86400.0
 
 
 def lay_down(folder: Path, cluster: str) -> str:
-    """Make the authority, the host's own certificate and the group key. Returns the host words.
+    """Fill the `pki` folder and return the host's words. Cut short, it may be called again and keeps what is there.
 
-    Raises OwnerMustAct where there is an authority already.
+    Raises OwnerMustAct when the folder belongs to another group.
     """
-    private_folder(folder)
-    authority = CertificateAuthority.create(folder, cluster)
-    identity.save_key(identity.new_key(), folder / "operator.key")
-    renew_operator(authority, folder)
-    write(folder / "group.key", secrets.token_bytes(32))
+    disk.private_folder(folder)
+    if (folder / "ca.crt").exists():
+        authority = CertificateAuthority.load(folder)
+        if authority.cluster != cluster:
+            raise OwnerMustAct(f"{folder} holds the keys of the group {authority.cluster!r}. Nothing was changed.")
+    else:
+        authority = CertificateAuthority.create(folder, cluster)
+    if not (folder / "operator.crt").exists():
+        key = identity.new_key()
+        identity.save_key(key, folder / "operator.key")
+        disk.write(folder / "operator.crt", authority.issue_operator(identity.public_key(key), OPERATOR_SECONDS))
+    if not (folder / "group.key").exists():
+        disk.write(folder / "group.key", secrets.token_bytes(GROUP_KEY_BYTES))
     return authority.words
-
-
-def renew_operator(authority: CertificateAuthority, folder: Path) -> None:
-    """A fresh week for the certificate that the host's own command line shows."""
-    key = identity.load_key(folder / "operator.key")
-    write(folder / "operator.crt", authority.issue_operator(identity.public_key(key)))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
@@ -146,6 +146,16 @@ def peer_of(pem: bytes) -> Peer:
             return Peer("node", node_id(spki), spki, not_after)
         case _:
             raise _nobody()
+
+
+def issued(pem: bytes, ca_pem: bytes) -> Peer:
+    """`peer_of`, after checking that this authority made the certificate (TLS does that for callers)."""
+    try:
+        authority = x509.load_pem_x509_certificate(ca_pem)
+        x509.load_pem_x509_certificate(pem).verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature) as error:
+        raise _nobody() from error
+    return peer_of(pem)
 
 
 def dates_of(pem: bytes) -> tuple[float, float]:
