@@ -1,0 +1,101 @@
+"""The first thing a run needs: its job, its base model as blobs, and the trainable values everybody starts from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.federation.carrier import Store
+from coordinator.federation.choose import Spec, travel
+from coordinator.federation.stock import require_memory
+from shared.blobs import Blobs, digest_of
+from shared.codec import safe
+from shared.disk import require_space, sync_folder
+from shared.errors import PeerMisbehaved
+from shared.ids import Digest, RunId
+from shared.job import Job, TensorSpec, dump, parse
+from shared.models import initial, materialise, trainables
+from shared.models.folder import check, travelling
+from shared.models.trainables import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    job: Digest
+    model: Digest
+
+
+def prepare(run: RunId, spec: Spec, folder: str, cache: Path, blobs: Blobs) -> Prepared:
+    """Publish everything a node must fetch. The same run and files give the same digests.
+
+    `folder` is where relative model paths start. Raises OwnerMustAct in words.
+    """
+    update, codec = travel(spec)
+    base = materialise(spec["model"], folder, cache)
+    recipe: Recipe = spec["recipe"]
+    tensors = trainables(check(base), recipe)
+    store = Store(blobs, run, tensors, codec)
+    if update == "weights":
+        require_memory(tensors, spec["quorum"])
+    files = {name: _publish(path, store, cache) for name, path in travelling(base).items()}
+    job = _job(run, spec, files, tensors)
+    return Prepared(blobs.put(dump(job)), _start(store, base, recipe))
+
+
+def _job(run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[TensorSpec, ...]) -> Job:
+    update, codec = travel(spec)
+    rank = spec["recipe"].get("rank") if spec["recipe"]["kind"] == "lora" else None
+    job = Job(
+        run=run,
+        name=spec["run"],
+        rounds=spec["rounds"],
+        base=spec["model"],
+        files=files,
+        lora=rank,
+        lora_alpha=(spec["recipe"].get("alpha") or 2 * rank) if rank else 0,
+        tensors=tensors,
+        update=update,
+        codec=codec,
+        betas=(float(spec["betas"][0]), float(spec["betas"][1])),
+        mods=tuple(spec.get("mods", ())),
+        **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate", "evaluate_tokens")},
+        **{key: spec[key] for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},
+    )
+    if parse(dump(job)) != job:  # what a node will make of it
+        raise PeerMisbehaved("The run's description does not survive being written and read.")
+    return job
+
+
+def _publish(file: Path, store: Store, cache: Path) -> Digest:
+    """Put a file of the base model among the blobs: linked when it is ours (the cache), else copied."""
+    with store.spooled(file.name) as spooled:
+        spooled.unlink(missing_ok=True)
+        if not (file.is_relative_to(cache) and _linked(file, spooled)):
+            require_space(store.blobs.root, file.stat().st_size, f"a copy of {file.name}")
+            shutil.copyfile(file, spooled)
+            with open(spooled, "rb") as copy:
+                os.fsync(copy.fileno())
+            sync_folder(spooled.parent)
+        digest = digest_of(spooled)
+        return digest if store.blobs.has(digest) else store.blobs.adopt(spooled, digest)
+
+
+def _linked(file: Path, target: Path) -> bool:
+    try:
+        os.link(file, target)
+    except OSError:  # another disk, or one without links
+        return False
+    return True
+
+
+def _start(store: Store, base: Path, recipe: Recipe) -> Digest:
+    """The first values of everything that is trained; chance depends on the run alone."""
+    where = safe.layout(store.tensors, "fp32")
+    require_space(store.blobs.root, where.size, "the first model")
+    seed = int.from_bytes(hashlib.sha256(store.run.encode()).digest()[:4], "big")
+    with store.spooled("model") as path:
+        digest = safe.write(path, initial(base, recipe, store.tensors, seed), where)
+        return store.blobs.adopt(path, digest)
