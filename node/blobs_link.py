@@ -52,6 +52,8 @@ class BlobsLink:
     async def upload(self, line: Connection, update: Update) -> tuple[Verdict, str]:
         """Send an update, or what the host lacks of it, and hear the verdict. Raises TryLater, Refused; repeatable."""
         trouble = ""
+        if not self._blobs.has(update.digest):
+            return Verdict.REFUSED, "The update's file is gone from this PC's disk; there is nothing to send."
         for _ in range(DAMAGED):
             try:
                 return await self._send(line, update)
@@ -61,6 +63,10 @@ class BlobsLink:
                 if refused.refusal is not Refusal.CORRUPT:
                     raise
                 trouble = refused.sentence
+            try:  # damaged on the way, or on this disk?
+                await in_thread(lambda: self._blobs.verify(update.digest))
+            except Refused as refused:
+                return Verdict.REFUSED, refused.sentence
         raise TryLater(f"The update of round {update.round} could not be sent unharmed: {trouble}")
 
     async def _receive(self, line: Connection, digest: Digest, progress: Callable[[float], None]) -> None:

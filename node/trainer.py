@@ -40,6 +40,7 @@ from shared.errors import PotluckError
 from shared.ids import Digest, RunId
 from shared.job import Job
 
+LOG_BYTES = 16 << 20  # then the trainer's log starts anew, and the old one is kept once
 STOP_SECONDS = 10.0  # from closing its standard input to insisting
 
 Hear = Callable[[Fact], None]
@@ -88,15 +89,15 @@ class Trainer:
                 self._hear(TrainerStarted(wish.run))
                 bench = Bench(private_folder(self._home / "runs" / wish.run))
                 await in_thread(lambda: furnish(bench.base, job, self._blobs))
-                ranks += await self._start(bench, log)
+                ranks += await start_ranks(bench, self._settings, log)
                 self._lead = ranks[0]
-                await self._lead.tell(self._opening(bench, wish.job))
+                await self._lead.tell(opening(self._home, bench, self._settings, self._blobs.path(wish.job)))
                 ending = await self._hear_all(ranks, wish.run, log)
             except (PotluckError, OSError) as error:
                 ending = error.sentence if isinstance(error, PotluckError) else f"it could not be started ({error})."
             finally:
                 self._lead = None
-                await _stop_all(ranks)
+                await stop_all(ranks)
                 self._hear(TrainerGone(ending))
 
     async def train(self, duty: Duty) -> None:
@@ -130,41 +131,6 @@ class Trainer:
         if self._lead is not None:
             await self._lead.tell(words)
             self._hear(TrainerTold(words["op"], duty.round, duty.model))
-
-    async def _start(self, bench: Bench, log: Path) -> list[Child]:
-        world = self._settings.ranks or max(1, probe.card_count())
-        rendezvous = private_folder(bench.work) / f"rendezvous-{os.urandom(4).hex()}"
-        for old in bench.work.glob("rendezvous-*"):
-            old.unlink(missing_ok=True)
-        if log.exists() and log.stat().st_size > 16 << 20:
-            os.replace(log, log.with_suffix(".old"))
-        ranks = []
-        try:
-            for rank in range(world):
-                place = ["--rank", str(rank), "--world", str(world), "--rendezvous", str(rendezvous)]
-                ranks.append(
-                    await Child.start(self._settings.trainer, place, log, _environment(self._settings, rank, world))
-                )
-        except BaseException:
-            await _stop_all(ranks)
-            raise
-        return ranks
-
-    def _opening(self, bench: Bench, job: Digest) -> Words:
-        return {
-            "op": "open",
-            "job": str(self._blobs.path(job)),
-            "base": str(bench.base),
-            "data": [str(self._home / "data" / name) for name in collections(self._home)],
-            "work": str(bench.work),
-            "tensorboard": str(private_folder(bench.folder / "tensorboard")),
-            "fit": {
-                "engine": self._settings.engine,
-                "zero": self._settings.zero,
-                "dtype": self._settings.dtype,
-                "micro_batch": self._settings.micro_batch,
-            },
-        }
 
     async def _hear_all(self, ranks: list[Child], run: RunId, log: Path) -> str:
         """Until any rank ends; the others cannot go on without it. Returns why, in words."""
@@ -218,6 +184,43 @@ class Trainer:
                 pass  # a word of a newer trainer
 
 
+async def start_ranks(bench: Bench, settings: Settings, log: Path) -> list[Child]:
+    """One process a card (or one without a card), rank 0 first."""
+    world = settings.ranks or max(1, probe.card_count())
+    rendezvous = private_folder(bench.work) / f"rendezvous-{os.urandom(4).hex()}"
+    for old in bench.work.glob("rendezvous-*"):
+        old.unlink(missing_ok=True)
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        os.replace(log, log.with_suffix(".old"))
+    ranks: list[Child] = []
+    try:
+        for rank in range(world):
+            place = ["--rank", str(rank), "--world", str(world), "--rendezvous", str(rendezvous)]
+            ranks.append(await Child.start(settings.trainer, place, log, _environment(settings, rank, world)))
+    except BaseException:
+        await stop_all(ranks)
+        raise
+    return ranks
+
+
+def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:
+    """The first words to rank 0."""
+    return {
+        "op": "open",
+        "job": str(job),
+        "base": str(bench.base),
+        "data": [str(home / "data" / name) for name in collections(home)],
+        "work": str(bench.work),
+        "tensorboard": str(private_folder(bench.folder / "tensorboard")),
+        "fit": {
+            "engine": settings.engine,
+            "zero": settings.zero,
+            "dtype": settings.dtype,
+            "micro_batch": settings.micro_batch,
+        },
+    }
+
+
 def take_in(blobs: Blobs, file: Path, digest: Digest) -> None:
     """The update becomes a blob. The trainer keeps its own file, to answer the same question again."""
     if blobs.has(digest):
@@ -231,7 +234,7 @@ def take_in(blobs: Blobs, file: Path, digest: Digest) -> None:
     blobs.adopt(beside, digest)
 
 
-async def _stop_all(ranks: list[Child]) -> None:
+async def stop_all(ranks: list[Child]) -> None:
     """Ask rank 0 (the others end with it), wait, insist. Goes through even when cancelled again."""
 
     async def stop() -> None:
@@ -246,7 +249,7 @@ async def _stop_all(ranks: list[Child]) -> None:
 
 
 def _environment(settings: Settings, rank: int, world: int) -> Mapping[str, str]:
-    threads = settings.threads or max(1, (os.cpu_count() or 1) // world)
+    threads = settings.threads or os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // world)
     environment = {
         "OMP_NUM_THREADS": str(threads),
         "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",

@@ -51,8 +51,8 @@ def apply(state: State, fact: Fact) -> State:
             return replace(state, pause=Pause(since, until))
         case OwnerResumed():
             return replace(state, pause=None, trainer=replace(state.trainer, failures=0, not_before=0.0))
-        case DataChanged(names):
-            return replace(state, data=names, trainer=replace(state.trainer, failures=0, not_before=0.0))
+        case DataChanged(names, edition):
+            return replace(state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0))
         case BlobsHere(digests):
             done = state.fetching is not None and state.fetching.digest in digests
             return replace(state, blobs=state.blobs | digests, fetching=None if done else state.fetching)
@@ -115,7 +115,8 @@ def _trainer(
     trainer, now = state.trainer, state.now
     match fact:
         case TrainerStarted(run):
-            return replace(trainer, phase=Phase.OPENING, since=now, run=run, round=0, model=None, progress=None)
+            opening = replace(trainer, phase=Phase.OPENING, since=now, run=run, edition=state.edition)
+            return replace(opening, round=0, model=None, progress=None)
         case TrainerOpened() if trainer.phase is not Phase.OPENING:
             return trainer
         case TrainerOpened(engine, dtype, step_seconds):

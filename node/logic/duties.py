@@ -74,7 +74,7 @@ def _letters(state: State) -> Iterator[Wish]:
 
 def _trainer_work(state: State) -> Iterator[Wish]:
     trainer, duty = state.trainer, task(state)
-    fits = duty is not None and duty.run == trainer.run
+    fits = duty is not None and duty.run == trainer.run and state.edition == trainer.edition
     match trainer.phase:
         case Phase.ABSENT:
             if duty is not None and _ready(state, duty) and state.now >= trainer.not_before:

@@ -114,6 +114,7 @@ class OwnerResumed:
 @dataclass(frozen=True, slots=True)
 class DataChanged:
     names: tuple[str, ...]
+    edition: str = ""  # another one: the same names hold other text
 
 
 @dataclass(frozen=True, slots=True)

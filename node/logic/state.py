@@ -31,6 +31,7 @@ class Trainer:
     round: int = 0
     model: Digest | None = None
     progress: Progressed | None = None
+    edition: str = ""  # of the data it was opened with
     engine: str = ""
     step_seconds: float = 0.0
     failures: int = 0  # in a row
@@ -61,6 +62,7 @@ class State:
     connection: int = 0  # its number
     pause: Pause | None = None
     data: tuple[str, ...] = ()
+    edition: str = ""  # of the data
     duties: tuple[Duty, ...] = ()
     jobs: Mapping[Digest, Job] = field(default_factory=dict)
     unreadable: Mapping[Digest, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ import grpc.aio
 
 from shared import identity
 from shared.blobs import Blobs
+from shared.clock import LIFETIME
 from shared.errors import Refusal, Refused
 from shared.identity import CertificateAuthority
 from shared.ids import Digest, NodeId, node_id
@@ -33,7 +34,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.authority = CertificateAuthority.create(folder / "pki", "saturday")
         self.blobs = Blobs(folder / "blobs")
         self.heartbeat_seconds = 1
-        self.lifetime = identity.LIFETIME
+        self.lifetime = LIFETIME
         self.registered: set[NodeId] = set()
         self.duties: list[pb.Duty] = []
         self.greetings: list[pb.Greeting] = []
@@ -135,7 +136,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
             node=node_id(key),
             certificate=self.authority.issue_node(key, node_id(key), self.lifetime),
             group_key=GROUP_KEY,
-            addresses=[self.address],
+            addresses=[f"127.0.0.1:{self.enrol_port}"],
             clock_ms=_now_ms(),
         )
 
@@ -146,7 +147,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.renewals += 1
         return enrol_pb2.RenewReply(
             certificate=self.authority.issue_node(key, node_id(key), self.lifetime),
-            addresses=[self.address],
+            addresses=[f"127.0.0.1:{self.enrol_port}"],
             clock_ms=_now_ms(),
         )
 
@@ -170,7 +171,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
                     heartbeat_seconds=self.heartbeat_seconds,
                     lease_seconds=30,
                     cluster="saturday",
-                    addresses=[self.address],
+                    addresses=[f"127.0.0.1:{self.enrol_port}"],
                 )
             )
             yield pb.CoordinatorMessage(duties=pb.Duties(duties=self.duties))

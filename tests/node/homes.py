@@ -9,11 +9,14 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from node import membership
 from node.connection import Connection
+from node.membership import Membership
 from node.sent import Sent
 from node.store.database import connect
 from shared import identity
-from shared.ids import node_id
+from shared.blobs import Blobs
+from shared.ids import Digest, node_id
 from shared.log import Log
 from shared.rpc import tls
 from tests.node.fake_coordinator import GROUP_KEY, FakeCoordinator
@@ -30,6 +33,8 @@ def joined(home: Path, host: FakeCoordinator, lifetime: float | None = None) -> 
     (pki / "node.crt").write_bytes(host.authority.issue_node(public, node, lifetime or host.lifetime))
     (pki / "ca.crt").write_bytes(host.authority.certificate_pem)
     (pki / "group.key").write_bytes(GROUP_KEY)
+    address = f"127.0.0.1:{host.enrol_port}"
+    membership.save(home, Membership(node, "ana", "saturday", (address,), address, host.port))
     return home
 
 
@@ -46,6 +51,13 @@ def database(home: Path) -> sqlite3.Connection:
 
 def sent(home: Path) -> Sent:
     return Sent(database(home))
+
+
+def keep(blobs: Blobs, data: bytes) -> Digest:
+    """Store bytes of any size."""
+    file = blobs.root / "partial" / "own"
+    file.write_bytes(data)
+    return blobs.adopt(file)
 
 
 def quiet_log() -> tuple[Log, io.StringIO]:

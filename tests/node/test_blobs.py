@@ -50,13 +50,7 @@ def with_pair(tmp_path: Path, act: Callable[[Pair], Awaitable[None]]) -> None:
 
 
 def update(blobs: Blobs, data: bytes = DATA) -> Update:
-    return Update(RunId("run-1"), 1, MODEL, _keep(blobs, data), len(data), 8, 4, 1.0)
-
-
-def _keep(blobs: Blobs, data: bytes) -> Digest:
-    file = blobs.root / "partial" / "own"
-    file.write_bytes(data)
-    return blobs.adopt(file)
+    return Update(RunId("run-1"), 1, MODEL, homes.keep(blobs, data), len(data), 8, 4, 1.0)
 
 
 def test_an_update_arrives_whole(tmp_path: Path) -> None:
@@ -104,7 +98,7 @@ def test_a_damaged_chunk_is_sent_again(tmp_path: Path, way: str) -> None:
             assert await pair.link.upload(pair.line, mine) == (Verdict.ACCEPTED, "")
             assert pair.host.blobs.path(mine.digest).read_bytes() == DATA
         else:
-            digest = _keep(pair.host.blobs, DATA)
+            digest = homes.keep(pair.host.blobs, DATA)
             await pair.download(digest)
             assert pair.blobs.path(digest).read_bytes() == DATA
 
@@ -113,7 +107,7 @@ def test_a_damaged_chunk_is_sent_again(tmp_path: Path, way: str) -> None:
 
 def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
     async def act(pair: Pair) -> None:
-        digest = _keep(pair.host.blobs, DATA)
+        digest = homes.keep(pair.host.blobs, DATA)
         pair.host.fault_cut_download_after = 2 * CHUNK
         with pytest.raises(TryLater):
             await pair.download(digest)
@@ -127,7 +121,7 @@ def test_a_cut_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_a_download_whose_every_byte_came_before_the_cut_is_complete(tmp_path: Path) -> None:
     async def act(pair: Pair) -> None:
-        digest = _keep(pair.host.blobs, DATA)
+        digest = homes.keep(pair.host.blobs, DATA)
         (pair.blobs.root / "partial" / digest).write_bytes(DATA)
         await pair.download(digest)
         assert pair.blobs.has(digest)
@@ -160,10 +154,22 @@ def test_a_file_the_host_no_longer_has_is_refused_in_words(tmp_path: Path) -> No
 
 def test_a_damaged_beginning_on_this_disk_is_noticed_and_fetched_anew(tmp_path: Path) -> None:
     async def act(pair: Pair) -> None:
-        digest = _keep(pair.host.blobs, DATA)
+        digest = homes.keep(pair.host.blobs, DATA)
         (pair.blobs.root / "partial" / digest).write_bytes(b"x" * CHUNK)
         await pair.download(digest)
         assert pair.blobs.path(digest).read_bytes() == DATA
+
+    with_pair(tmp_path, act)
+
+
+def test_an_update_damaged_on_this_disk_is_given_up_in_words(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        pair.blobs.path(mine.digest).write_bytes(b"x" + DATA[1:])
+        verdict, sentence = await pair.link.upload(pair.line, mine)
+        assert verdict is Verdict.REFUSED
+        assert "damaged on this disk" in sentence
+        assert not pair.blobs.has(mine.digest)
 
     with_pair(tmp_path, act)
 

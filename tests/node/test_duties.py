@@ -340,6 +340,14 @@ def test_a_node_without_data_says_what_to_type(ready: State) -> None:
     assert "data add" in report.sentence(state)
 
 
+def test_new_text_is_taken_in_between_two_rounds(training: State) -> None:
+    changed = after(training, DataChanged(("notes",), "other"))
+    assert plan(changed) == [KEEP]
+    state = after(changed, UpdateWritten(update(1)), VerdictHeard(RUN, 1, Verdict.COUNTED, ""), DutiesTold((train(2),)))
+    assert KEEP not in plan(state)
+    assert plan(after(state, TrainerGone(), BlobsHere(frozenset({MODELS[1]})))) == [KEEP]
+
+
 def test_whether_it_may_be_counted_on_is_told_anew_on_every_connection(training: State) -> None:
     first = ReportAvailability(Availability(Readiness.READY), 1)
     assert first in whole_plan(training)

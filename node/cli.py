@@ -1,0 +1,199 @@
+"""`potluck node ...`: what a friend types. Everything heavy, and everything slow, waits until its command runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from node.home import default_home
+from shared.errors import OwnerMustAct, PotluckError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="This PC in the group.")
+data = typer.Typer(no_args_is_help=True, help="The text this PC trains on. It never leaves this PC.")
+app.add_typer(data, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command()
+def join(
+    invite: Annotated[str, typer.Argument(help="The word your host sent you; - reads it from standard input.")] = "",
+    name: Annotated[str, typer.Option(help="What to call this PC (default: its network name).")] = "",
+) -> None:
+    """Join a group with the one word your host sent you."""
+    from node import joining
+
+    if invite == "-":
+        invite = sys.stdin.read()
+    elif not invite:
+        invite = typer.prompt("Paste the word your host sent you")
+    asyncio.run(joining.join_and_tell(default_home(), invite, name, typer.echo))
+
+
+@app.command()
+def run(as_json: Json = False) -> None:
+    """Take part: train when the host asks, until Ctrl-C. Stays in this window."""
+    from node import showing
+    from node.main import run as run_agent
+
+    words = showing.run(lambda log, show: asyncio.run(run_agent(default_home(), log, show)), as_json=as_json)
+    if words:
+        typer.echo(words, err=True)
+        raise typer.Exit(3)
+
+
+@app.command()
+def pause(
+    duration: Annotated[
+        list[str] | None, typer.Argument(help="2h, 30 min, or until 21:30; nothing: until you resume.")
+    ] = None,
+) -> None:
+    """Stop training and give the memory back within seconds. What was done counts. Works offline too."""
+    from node import owner
+    from shared import units
+
+    now = datetime.now().astimezone()
+    try:
+        until = units.until(" ".join(duration), now) if duration else None
+    except ValueError as error:
+        raise OwnerMustAct(str(error)) from error
+    owner.pause(default_home(), now, until)
+    typer.echo(f"Paused until {until:%a %H:%M}." if until else "Paused until you type: potluck node resume")
+
+
+@app.command()
+def resume() -> None:
+    """Work again."""
+    from node import owner
+
+    owner.resume(default_home(), datetime.now().astimezone())
+    typer.echo("This PC takes part again.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What this PC is doing, and what became of its updates. Works when the agent does not run, too."""
+    from node import showing
+
+    words = showing.status(default_home())
+    if as_json:
+        typer.echo(json.dumps(words))
+    else:
+        showing.show_status(words)
+
+
+@app.command()
+def sent(as_json: Json = False) -> None:
+    """Everything that ever left this PC, one line each."""
+    from node import showing
+
+    lines = showing.sent_lines(default_home())
+    if as_json:
+        typer.echo(json.dumps(lines))
+    else:
+        showing.show_sent(lines)
+
+
+@app.command()
+def leave(
+    force: Annotated[bool, typer.Option("--force", help="Forget the group even if the host cannot be told.")] = False,
+) -> None:
+    """Leave the group: tell the host, and forget the key. Your data stays."""
+    from node import leaving
+
+    asyncio.run(leaving.leave(default_home(), force=force))
+    typer.echo("This PC has left the group. Its text collections and the record of what was sent are still here.")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Walk every hop from here to a training step, and name the one that fails."""
+    from node import doctor as doctor_
+
+    checks = asyncio.run(
+        doctor_.examine(default_home(), (lambda check: None) if as_json else (lambda check: typer.echo(str(check))))
+    )
+    if as_json:
+        typer.echo(json.dumps([check.as_words() for check in checks]))
+    if any(check.fine is False for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def alone(run: str, as_json: Json = False) -> None:
+    """The baseline: train alone on this PC's own text, for as many steps as the whole run has."""
+    from node import alone as alone_
+
+    answer = asyncio.run(alone_.train_alone(default_home(), run, _progress("training alone")))
+    typer.echo(json.dumps(answer) if as_json else alone_.in_words(answer))
+
+
+@data.command("add")
+def data_add(
+    folder: Annotated[Path, typer.Argument(help="A folder with text files.")],
+    name: Annotated[str, typer.Option(help="What to call this collection.")],
+    hold_out: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Test on these files (repeatable).")
+    ] = None,
+    tell_host: Annotated[
+        bool | None, typer.Option("--tell-host/--no-tell-host", help="May the host know the counts? (asked otherwise)")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of the one of that name.")] = False,
+) -> None:
+    """Turn a folder of text into a collection this PC can train on."""
+    from node import adding
+
+    counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, _progress("reading")))
+    words = adding.counts_words(counts)
+    typer.echo(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
+    if tell_host is None:
+        tell_host = sys.stdin.isatty() and typer.confirm(f'Tell the host that "{name}" has {words}?', default=False)
+    adding.agree(default_home(), name, tell_host)
+    typer.echo("The host will see these counts." if tell_host else "The host will not be told these counts.")
+
+
+@data.command("list")
+def data_list(as_json: Json = False) -> None:
+    """The collections on this PC."""
+    from node import adding, showing
+
+    rows = adding.listed(default_home())
+    if as_json:
+        typer.echo(json.dumps(rows))
+    else:
+        showing.show_collections(rows)
+
+
+def _progress(what: str) -> Callable[[float, str], None]:
+    """A line that is written over on a terminal, and silence in a pipe."""
+    if not sys.stderr.isatty():
+        return lambda share, words: None
+    return lambda share, words: typer.echo(f"\r{what}: {share:.0%} {words}\033[K", nl=share >= 1, err=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Exit codes: 0 fine, 1 said in words, 2 mistyped, 3 removed from the group, 130 Ctrl-C."""
+    return run_app(app, "potluck node", arguments)
+
+
+def run_app(application: typer.Typer, name: str, arguments: list[str] | None) -> int:
+    import click
+
+    try:
+        answer: Any = application(args=arguments, prog_name=name, standalone_mode=False)
+    except PotluckError as error:
+        typer.echo(error.sentence, err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    return answer if isinstance(answer, int) else 0

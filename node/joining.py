@@ -1,0 +1,36 @@
+"""`potluck node join`: join, then say what there is and what comes next."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from node import join, probe
+from node.home import collections
+from node.sent import Sent
+from node.store.database import connect
+from shared.disk import HomeLock
+
+
+async def join_and_tell(home: Path, invite: str, name: str, say: Callable[[str], None]) -> None:
+    """Join with the pasted word; every byte that leaves is written down. Raises as node.join.join does."""
+    with HomeLock(home):
+        database = connect(home / "state.db")
+        try:
+            sent = Sent(database)
+            member = await join.join(
+                invite.strip(),
+                home,
+                name or platform.node() or "pc",
+                lambda line: say(f"  {line}"),
+                lambda what, size: (sent.note(what, size), None)[1],
+            )
+        finally:
+            database.close()
+    say(f"  this PC    {probe.hardware(home)}")
+    found = ", ".join(collections(home))
+    say(f"  data       {found or 'none yet: potluck node data add FOLDER --name NAME'}")
+    say(
+        f"  Joined {member.cluster!r} as {member.name!r}. Nothing runs yet: type `potluck node run` when you are happy."
+    )

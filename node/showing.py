@@ -1,0 +1,131 @@
+"""Tables and progress for people, with rich; plain lines where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from node import status as status_
+from node.owner import read as read_wishes
+from node.owner import seconds
+from node.sent import Sent
+from node.store.database import connect
+from shared.disk import is_locked, size_words
+from shared.log import Log
+
+Words = dict[str, Any]
+
+
+def run(agent: Callable[[Log, Callable[[Words], None]], str], *, as_json: bool) -> str:
+    """Run the agent; on a terminal with one live line below its log."""
+    if as_json or not sys.stderr.isatty():
+        return agent(Log(as_json=as_json), lambda words: None)
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(stderr=True)
+    with Live(console=console, refresh_per_second=4, redirect_stderr=True) as live:
+        return agent(Log(), lambda words: live.update(_line(words)))
+
+
+def status(home: Path) -> Words:
+    """status.json, the lock and the owner's wishes in one; `running` says whether an agent is alive."""
+    words = status_.read(home)
+    running = is_locked(home)
+    wishes = read_wishes(home)
+    joined = (home / "member.json").exists()
+    if not running:
+        words |= {"pid": None, "host": None, "doing": "stopped", "trouble": ""}
+        words["sentence"] = (
+            "The agent is not running: `potluck node run`."
+            if joined
+            else "This PC has not joined a group: `potluck node join`."
+        )
+    words |= {"running": running, "joined": joined, "paused": wishes.paused, "since": wishes.since}
+    return words | {"until": wishes.until, "home": str(home)}
+
+
+def show_status(words: Words) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(words["sentence"], highlight=False)
+    if words["paused"] and not words["running"]:
+        console.print(f"Paused by owner since {_clock(words['since'])}.", highlight=False)
+    if words.get("host"):
+        console.print(f"Connected to {words['host']}.", highlight=False)
+    elif words["running"]:
+        console.print(f"Not connected: {words['trouble'] or 'dialling'}", highlight=False)
+    updates = words.get("updates") or []
+    if updates:
+        table = Table("round", "run", "done", "tokens", "size", "loss", "verdict", box=None)
+        for update in updates:
+            loss = update["metrics"].get("loss")
+            verdict = update["verdict"] or "not sent yet"
+            table.add_row(
+                str(update["round"]),
+                update["run"],
+                f"{update['share']:.0%}",
+                f"{update['tokens']:,}",
+                size_words(update["bytes"]),
+                "" if loss is None else f"{loss:.3f}",
+                f"{verdict}: {update['sentence']}" if update["sentence"] else verdict,
+            )
+        console.print(table)
+
+
+def sent_lines(home: Path) -> list[Words]:
+    if not (home / "state.db").exists():
+        return []
+    connection = connect(home / "state.db")
+    try:
+        return [asdict(line) for line in Sent(connection).lines()]
+    finally:
+        connection.close()
+
+
+def show_sent(lines: list[Words]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("when", "what", "size", "digest", "round", "details", box=None)
+    for line in lines:
+        when = datetime.fromtimestamp(line["at"]).strftime("%Y-%m-%d %H:%M:%S")
+        number = f"{line['round']} ({line['run']})" if line["round"] else ""
+        table.add_row(when, line["what"], size_words(line["bytes"]), line["digest"][:12], number, line["details"])
+    Console().print(table)
+    total = sum(line["bytes"] for line in lines)
+    Console().print(f"{size_words(total)} in all; nothing else ever left this PC through Potluck.", highlight=False)
+
+
+def show_collections(rows: list[Words]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        Console().print("No data yet: potluck node data add FOLDER --name NAME", highlight=False)
+        return
+    table = Table("name", "documents", "bytes", "tokens", "held out", "host is told", box=None)
+    for row in rows:
+        counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens", "held_out_documents")]
+        table.add_row(row["name"], *counts, "yes" if row["shared"] else "no")
+    Console().print(table)
+
+
+def _line(words: Words) -> str:
+    if words["doing"] == "training":
+        speed = f"{words['tokens_per_second']:.0f} tokens/s, loss {words['loss']:.3f}"
+        filled = round(30 * words["share"])
+        bar = "█" * filled + "░" * (30 - filled)
+        return f"{bar} round {words['round']} of {words['rounds']}, {words['share']:.0%}, {speed}"
+    trouble = f" Not connected: {words['trouble']}" if words["trouble"] else ""
+    return f"{words['sentence']}{trouble}"
+
+
+def _clock(moment: str | None) -> str:
+    return datetime.fromtimestamp(seconds(moment)).strftime("%a %H:%M") if moment else "?"
