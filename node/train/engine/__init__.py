@@ -1,0 +1,68 @@
+"""Engines: the thing that turns micro-batches into trained weights. `torch` and `deepspeed` keep the same promises.
+
+The promises: gradients are those of the mean loss over all tokens of the step, whatever the number of ranks; weights enter
+and leave exactly, as fp32, on every rank count; and every method marked *collective* is called by all ranks together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Weights = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """Token ids [rows, length + 1] (int64). The first `real` rows count; the others pad the last micro-batch."""
+
+    ids: torch.Tensor
+    real: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What one optimizer step showed: the mean loss in nats a token, the gradient's norm before clipping."""
+
+    loss: float
+    gradient_norm: float
+
+
+class Engine(Protocol):
+    """A model, its optimizer, and the ranks they live on."""
+
+    name: str
+
+    def step(self, micro_batches: Sequence[MicroBatch], tokens: int, lr: float) -> Stepped:
+        """Collective. One optimizer step; `tokens` is the number of tokens it predicts over all ranks."""
+        ...
+
+    def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
+        """Collective. Nats a token [rows, length] without training, zero in padding rows."""
+        ...
+
+    def read_weights(self) -> Iterator[tuple[str, Weights]]:
+        """Collective. The exact fp32 trainables in name order, one at a time; on ranks other than 0 the arrays are empty."""
+        ...
+
+    def load_weights(self, weights: Iterable[tuple[str, Weights]]) -> None:
+        """Collective. Every rank reads the same trainables, in any order. The optimizer's state stays."""
+        ...
+
+    def forget(self) -> None:
+        """Adam starts afresh."""
+        ...
+
+    def save_optimizer(self, path: Path) -> None:
+        """This rank's part of the optimizer's state, as safetensors."""
+        ...
+
+    def load_optimizer(self, path: Path) -> None:
+        """What `save_optimizer` wrote for the same rank of the same engine. Raises ValueError when it does not fit."""
+        ...

@@ -1,0 +1,144 @@
+"""The workbench: what `open` lays ready for a job on every rank, and everything later needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from node.data.tokens import Tokens, collect
+from node.train import machine
+from node.train.checkpoint import Checkpoints
+from node.train.engine import Engine, MicroBatch
+from node.train.engine.deepspeed_engine import DeepSpeedEngine
+from node.train.engine.torch_engine import TorchEngine
+from node.train.job import Deal, Fit, deal, parse_fit
+from node.train.measure import HeldOut, held_out
+from node.train.model import build, size, trainables
+from node.train.monitor import Monitor
+from node.train.ranks import Ranks
+from shared import job as jobs
+from shared.errors import OwnerMustAct
+from shared.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a rank speaks and listens. Ranks other than 0 are silent and never halted: rank 0 tells them."""
+
+    tell: Callable[[dict[str, Any]], None] = lambda words: None
+    halted: Callable[[], bool] = lambda: False
+    ended: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that is ready. The same on every rank, but for the rank."""
+
+    job: Job
+    work: Path
+    deal: Deal
+    ranks: Ranks
+    engine: Engine
+    tokens: Tokens
+    held: HeldOut | None
+    checkpoints: Checkpoints
+    monitor: Monitor
+    voice: Voice
+    opened: dict[str, Any]  # the fact
+
+    def micro_batches(self, cursor: int) -> list[MicroBatch]:
+        """This rank's part of the step whose first token is at `cursor`."""
+        batches = []
+        for places in self.deal.places(self.ranks.rank, self.ranks.world):
+            real = [place for place in places if place < self.deal.sequences]
+            rows = [self.tokens.window(cursor + place * self.deal.length, self.deal.length + 1) for place in real]
+            rows += [self.tokens.window(cursor, self.deal.length + 1)] * (len(places) - len(real))
+            batches.append(MicroBatch(torch.from_numpy(np.stack(rows).astype(np.int64)), len(real)))
+        return batches
+
+
+def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
+    """Collective. Read the job, its base and this PC's text; build the engine; time one step without learning from it.
+
+    Raises PotluckError with a sentence when something is missing or does not fit together.
+    """
+    job_path, base, work = Path(words["job"]), Path(words["base"]), Path(words["work"])
+    if not job_path.exists():
+        raise OwnerMustAct(f"The run's description {job_path} is missing.")
+    data = job_path.read_bytes()
+    job, fit = jobs.parse(data), parse_fit(words.get("fit") or {})
+    if job.mods and job.update != "weights":
+        raise OwnerMustAct(
+            f"The run wants the mod {job.mods[0]}, which works on whole weights, but its strategy wants differences."
+        )
+    tokens = collect([Path(folder) for folder in words["data"]], base / "tokenizer.json")
+    device = machine.device_for(ranks.rank)
+    precision = machine.precision(fit.dtype, device)
+    share = deal(job, fit, ranks.world, device.type == "cuda")
+    fit = _engine_chosen(fit, ranks.world)
+    # Plain torch keeps fp32 trainables and casts as it goes; DeepSpeed makes its own fp32 masters.
+    half = machine.torch_type(precision) if fit.engine == "deepspeed" or job.lora is not None else torch.float32
+    home = torch.device("cpu") if fit.engine == "deepspeed" and fit.zero == 3 else device
+    model = build(base, job, half, home, machine.attention(device), nf4=fit.base == "nf4")
+    if fit.recompute:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if job.lora is not None:
+            model.enable_input_require_grads()
+    parameters = sum(size(parameter) for parameter in model.parameters())
+    trainable = sum(size(parameter) for parameter in trainables(model).values())
+    engine = _engine(model, job, fit, share, ranks, device, precision, parameters, trainable)
+    opened: dict[str, Any] = {
+        "fact": "opened", "parameters": parameters, "trainable": trainable, "engine": engine.name, "dtype": precision
+    }  # fmt: skip
+    bench = Bench(
+        job=job, work=work, deal=share, ranks=ranks, engine=engine, tokens=tokens,
+        held=held_out(tokens, job, base / "tokenizer.json"),
+        checkpoints=Checkpoints(work / "checkpoint", data, engine.name, ranks),
+        monitor=Monitor(Path(words["tensorboard"]) if ranks.leads and words.get("tensorboard") else None),
+        voice=voice, opened=opened,
+    )  # fmt: skip
+    opened["step_seconds"] = _step_seconds(bench)
+    return bench
+
+
+def _engine_chosen(fit: Fit, world: int) -> Fit:
+    """DeepSpeed where there is something to shard (or the owner asked for it), else plain torch."""
+    if fit.zero == 0:
+        return dataclasses.replace(fit, engine="torch")
+    if fit.engine != "auto":
+        return fit
+    installed = importlib.util.find_spec("deepspeed") is not None
+    wanted = world > 1 or fit.zero is not None or fit.offload
+    if (fit.zero or fit.offload) and not installed:
+        raise OwnerMustAct("DeepSpeed is not installed on this PC, so there is no ZeRO. Use the torch engine.")
+    return dataclasses.replace(fit, engine="deepspeed" if wanted and installed else "torch")
+
+
+def _engine(
+    model: nn.Module, job: Job, fit: Fit, share: Deal, ranks: Ranks, device: torch.device, precision: str,
+    parameters: int, trainable: int,
+) -> Engine:  # fmt: skip
+    if fit.engine == "torch":
+        return TorchEngine(model, job, fit, ranks, device, precision)
+    if fit.zero is None:
+        width = 4 if precision == "fp32" else 2
+        free = ranks.same([machine.free_memory(device, ranks.world)])[0]
+        fit = dataclasses.replace(fit, zero=machine.lowest_stage(parameters, trainable, width, ranks.world, int(free)))
+    return DeepSpeedEngine(model, job, fit, share, ranks, device, precision)
+
+
+def _step_seconds(bench: Bench) -> float:
+    """One real step with a learning rate of zero: nothing is learnt, Adam forgets it; too little memory shows here."""
+    started = time.monotonic()
+    bench.engine.step(bench.micro_batches(0), bench.deal.tokens, 0.0)
+    bench.engine.forget()
+    return bench.ranks.same([time.monotonic() - started])[0]

@@ -1,0 +1,59 @@
+"""The node's work as a real Flower ClientApp: `train` and `evaluate`, with Flower's own mods by name.
+
+A strategy that wants `update: weights` finds the fp32 arrays of the model in the message; one that wants
+`update: difference` finds the model's digest (uint8[32]), and the reply carries the digest of the update's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+from flwr.clientapp.mod import adaptiveclipping_mod, fixedclipping_mod
+from flwr.clientapp.typing import Mod
+
+from shared.errors import PeerMisbehaved
+
+MODS: dict[str, Mod] = {
+    "fixedclipping_mod": fixedclipping_mod,
+    "adaptiveclipping_mod": adaptiveclipping_mod,
+}
+
+
+class Worker(Protocol):
+    """Whoever can train and measure."""
+
+    def train(self, arrays: ArrayRecord, config: ConfigRecord) -> tuple[ArrayRecord, MetricRecord]: ...
+
+    def evaluate(self, arrays: ArrayRecord, config: ConfigRecord) -> MetricRecord: ...
+
+
+def client_app(worker: Worker, mods: Sequence[str]) -> ClientApp:
+    """The app, its training wrapped in `mods`. Raises PeerMisbehaved for a mod that is not on our list."""
+    if unknown := sorted(set(mods) - MODS.keys()):
+        raise PeerMisbehaved(
+            f"This run asks for the mod {unknown[0]}, which this PC does not know. It knows {', '.join(sorted(MODS))}."
+        )
+
+    def train(message: Message, context: Context) -> Message:
+        arrays, metrics = worker.train(_arrays(message), _config(message))
+        return Message(RecordDict({"arrays": arrays, "metrics": metrics}), reply_to=message)
+
+    def evaluate(message: Message, context: Context) -> Message:
+        metrics = worker.evaluate(_arrays(message), _config(message))
+        return Message(RecordDict({"metrics": metrics}), reply_to=message)
+
+    app = ClientApp()
+    app.train(mods=[MODS[name] for name in mods])(train)
+    app.evaluate()(evaluate)
+    return app
+
+
+def _arrays(message: Message) -> ArrayRecord:
+    return next(iter(message.content.array_records.values()))
+
+
+def _config(message: Message) -> ConfigRecord:
+    return next(iter(message.content.config_records.values()), ConfigRecord())

@@ -1,0 +1,107 @@
+"""Plain torch: one rank per card (or the CPU), gradients averaged once a step. Trainables are kept in fp32.
+
+Half precision is autocast, so the fp32 trainables are the masters themselves and nothing can go stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from node.train.engine import MicroBatch, Stepped, Weights
+from node.train.engine.loss import token_losses
+from node.train.engine.optimizer import adamw, forget_state, load_state, save_state
+from node.train.job import Fit
+from node.train.model import trainables
+from node.train.ranks import Ranks
+from shared.job import Job
+
+_BUCKET = 1 << 24  # values in one all-reduce: 64 MB
+
+
+class TorchEngine:
+    """Keeps the promises of `Engine`. Every rank holds the whole model."""
+
+    def __init__(
+        self, model: nn.Module, job: Job, fit: Fit, ranks: Ranks, device: torch.device, precision: str
+    ) -> None:
+        self.name = "torch"
+        self._model, self._ranks, self._device, self._clip = model, ranks, device, job.clip
+        self._trainables = trainables(model)
+        self._optimizer = adamw(self._trainables.values(), job, fit.optimizer)
+        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    def step(self, micro_batches: Sequence[MicroBatch], tokens: int, lr: float) -> Stepped:
+        self._model.train()
+        loss = 0.0
+        for batch in micro_batches:
+            with self._autocast():
+                piece = token_losses(self._model, batch, self._device).sum() / tokens
+            self._scaler.scale(piece).backward()
+            loss += float(piece.detach())
+        self._share_gradients()
+        self._scaler.unscale_(self._optimizer)
+        norm = nn.utils.clip_grad_norm_(self._trainables.values(), self._clip)
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+        return Stepped(self._ranks.total([loss])[0], float(norm))
+
+    def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
+        self._model.eval()
+        with torch.no_grad(), self._autocast():
+            return token_losses(self._model, batch, self._device).cpu()
+
+    def read_weights(self) -> Iterator[tuple[str, Weights]]:
+        for name, parameter in self._trainables.items():
+            yield name, parameter.detach().cpu().numpy() if self._ranks.leads else np.empty(0, np.float32)
+
+    def load_weights(self, weights: Iterable[tuple[str, Weights]]) -> None:
+        with torch.no_grad():
+            for name, values in weights:
+                self._trainables[name].copy_(torch.from_numpy(values))
+
+    def forget(self) -> None:
+        forget_state(self._optimizer)
+
+    def save_optimizer(self, path: Path) -> None:
+        save_state(self._optimizer, list(self._trainables.values()), path)
+
+    def load_optimizer(self, path: Path) -> None:
+        load_state(self._optimizer, list(self._trainables.values()), path)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._half is None else torch.autocast(self._device.type, self._half)
+
+    def _share_gradients(self) -> None:
+        """Sum gradients over the ranks: each piece of the loss was already divided by all tokens of the step."""
+        if self._ranks.world == 1:
+            return
+        bucket: list[torch.Tensor] = []
+        for parameter in self._trainables.values():
+            assert parameter.grad is not None
+            bucket.append(parameter.grad)
+            if sum(gradient.numel() for gradient in bucket) >= _BUCKET:
+                _sum_over_ranks(bucket)
+                bucket = []
+        _sum_over_ranks(bucket)
+
+
+def _sum_over_ranks(gradients: list[torch.Tensor]) -> None:
+    if not gradients:
+        return
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    at = 0
+    for gradient in gradients:
+        gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
+        at += gradient.numel()

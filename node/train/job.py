@@ -1,0 +1,87 @@
+"""What one PC makes of a job: the fit its agent chose for it, and how a step's tokens are dealt out to ranks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from shared.errors import OwnerMustAct
+from shared.job import Job
+
+EngineName = Literal["auto", "deepspeed", "torch"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+OptimizerName = Literal["adamw", "adamw8bit"]
+MICRO_TOKENS_CPU = 1024  # tokens a micro-batch: larger brings nothing on a CPU and costs memory for the logits
+MICRO_TOKENS_CARD = 4096  # micro-batch 4 at 1,024 tokens: the size the memory tables were made for
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The memory technique of this PC. None means: find out."""
+
+    engine: EngineName = "auto"
+    zero: int | None = None
+    dtype: Precision = "auto"
+    micro_batch: int | None = None  # sequences
+    optimizer: OptimizerName = "adamw"
+    base: Literal["nf4"] | None = None
+    recompute: bool = False  # activations are computed twice instead of kept
+    offload: bool = False  # DeepSpeed keeps the optimizer in main memory
+
+    @property
+    def sharded(self) -> bool:
+        return self.zero is not None and self.zero > 0
+
+
+def parse_fit(words: dict[str, Any]) -> Fit:
+    """The fit in an `open` order. Raises OwnerMustAct naming everything that is wrong with it."""
+    rules = {
+        "engine": lambda value: value in get_args(EngineName),
+        "zero": lambda value: value is None or (type(value) is int and 0 <= value <= 3),
+        "dtype": lambda value: value in get_args(Precision),
+        "micro_batch": lambda value: value is None or (type(value) is int and 1 <= value <= 4096),
+        "optimizer": lambda value: value in get_args(OptimizerName),
+        "base": lambda value: value in (None, "nf4"),
+        "recompute": lambda value: isinstance(value, bool),
+        "offload": lambda value: isinstance(value, bool),
+    }
+    wrong = [f"{name} {value!r}" for name, value in words.items() if name not in rules or not rules[name](value)]
+    fit = Fit(**words) if not wrong else Fit()
+    if fit.engine == "torch" and fit.sharded:
+        wrong.append("the torch engine has no ZeRO stages")
+    if fit.base == "nf4" and fit.zero == 3:
+        wrong.append("an NF4 base and ZeRO-3 (use a lower stage)")
+    if wrong:
+        raise OwnerMustAct(f"The trainer cannot use these settings: {', '.join(wrong)}.")
+    return fit
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """How the sequences of one optimizer step are dealt out: every rank runs the same number of micro-batches."""
+
+    sequences: int  # real ones in a step, over all ranks
+    length: int  # tokens predicted in each
+    micro: int  # sequences in a micro-batch
+    micro_batches: int  # on each rank
+
+    @property
+    def tokens(self) -> int:
+        """Tokens predicted in one step."""
+        return self.sequences * self.length
+
+    def places(self, rank: int, world: int) -> list[list[int]]:
+        """For each micro-batch of `rank`, the places (0..sequences-1, or beyond: padding) of its sequences."""
+        return [
+            [(step * world + rank) * self.micro + row for row in range(self.micro)]
+            for step in range(self.micro_batches)
+        ]
+
+
+def deal(job: Job, fit: Fit, world: int, on_card: bool) -> Deal:
+    """The job's batch, to the nearest whole number of sequences from below."""
+    sequences = max(1, job.batch // job.sequence)
+    each = -(-sequences // world)
+    wanted = fit.micro_batch or max(1, (MICRO_TOKENS_CARD if on_card else MICRO_TOKENS_CPU) // job.sequence)
+    rounds = -(-each // min(each, wanted))
+    return Deal(sequences, job.sequence, micro=-(-each // rounds), micro_batches=rounds)

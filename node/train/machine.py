@@ -1,0 +1,75 @@
+"""What this PC can do: its device, the number formats it is fast in, the memory that is free."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import psutil
+import torch
+
+from node.train.job import Precision
+from shared.errors import OwnerMustAct
+
+_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def device_for(rank: int) -> torch.device:
+    """The rank's card, or the CPU."""
+    if not torch.cuda.is_available() or os.environ.get("DS_ACCELERATOR") == "cpu":
+        return torch.device("cpu")
+    device = torch.device("cuda", rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def precision(wanted: Precision, device: torch.device) -> str:
+    """fp32, bf16 or fp16. `auto` takes bf16 only where the hardware has it: emulated it is slower than fp32."""
+    if wanted == "auto":
+        if device.type == "cuda":
+            return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+        return "bf16" if _cpu_has_bf16() else "fp32"
+    if wanted == "fp16" and device.type == "cpu":
+        raise OwnerMustAct("This PC trains on its CPU, which has no fp16. Use fp32 or bf16.")
+    return wanted
+
+
+def torch_type(name: str) -> torch.dtype:
+    return _TYPES[name]
+
+
+def attention(device: torch.device) -> str:
+    """flash-attn where it is installed and the card can use it (Ampere or newer), else torch's own attention."""
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+        try:
+            if importlib.util.find_spec("flash_attn") and importlib.import_module("flash_attn"):
+                return "flash_attention_2"
+        except ImportError:  # built for another torch
+            return "sdpa"
+    return "sdpa"
+
+
+def free_memory(device: torch.device, world: int) -> int:
+    """Bytes this rank may count on."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available) // world
+
+
+def lowest_stage(parameters: int, trainable: int, width: int, world: int, free: int) -> int:
+    """The lowest ZeRO stage whose weights, gradients and Adam state fit in 80 % of `free` bytes; 3 when none does.
+
+    `width` is bytes a parameter in the compute format. A lower stage talks less: ZeRO-1 only once a step.
+    """
+    fixed = parameters * width
+    for stage, need in (
+        (1, fixed + trainable * width + 12 * trainable / world),
+        (2, fixed + trainable * (width + 12) / world),
+    ):
+        if need < 0.8 * free:
+            return stage
+    return 3
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,86 @@
+"""How well a model predicts the owner's held-out text: loss, perplexity, and bits per byte, which no tokenizer can flatter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from node.data.tokens import Tokens, load
+from node.train.engine import Engine, MicroBatch
+from node.train.ranks import Ranks
+from shared.errors import OwnerMustAct
+from shared.job import Job
+
+WINDOW = 512  # tokens of context at most, or the run's sequence where that is longer
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The measured stretch of held-out text."""
+
+    windows: list[torch.Tensor]  # int64 ids; neighbours share one token, so each but the first is predicted once
+    end: int  # the end-of-text token between documents: read, not scored
+    tokens: int  # scored
+    bytes: int  # of the scored tokens' text
+
+
+class Measured(Protocol):
+    """The parts of a bench that measuring needs."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def ranks(self) -> Ranks: ...
+    @property
+    def held(self) -> HeldOut | None: ...
+
+
+def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
+    """The first `evaluate_tokens` tokens of the held-out documents, cut into windows. None when there are none."""
+    pieces: list[np.ndarray] = []
+    length = 0
+    for ids, _ in tokens.held:
+        if length > job.evaluate_tokens:
+            break
+        pieces += [np.asarray(ids, np.int64), np.array([tokens.end], np.int64)]
+        length += len(ids) + 1
+    stretch = np.concatenate(pieces)[: job.evaluate_tokens + 1] if pieces else np.empty(0, np.int64)
+    scored = stretch[1:][stretch[1:] != tokens.end]
+    if not len(scored):
+        return None
+    size = max(WINDOW, job.sequence)
+    windows = [torch.from_numpy(stretch[at : at + size + 1].copy()) for at in range(0, len(stretch) - 1, size)]
+    text = load(tokenizer_json).decode(scored.tolist(), skip_special_tokens=False)
+    return HeldOut(windows, tokens.end, len(scored), len(text.encode()))
+
+
+def measure(bench: Measured) -> Metrics:
+    """Collective. The weights that are in the engine now, on this PC's held-out text."""
+    held, ranks = bench.held, bench.ranks
+    if held is None:
+        raise OwnerMustAct(
+            "None of this PC's text is held out for testing yet, so nothing can be measured. Add more text."
+        )
+    nats = 0.0
+    for first in range(
+        0, len(held.windows), ranks.world
+    ):  # every rank runs each time: in ZeRO-3 a forward is collective
+        mine = first + ranks.rank
+        ids = held.windows[min(mine, len(held.windows) - 1)]
+        losses = bench.engine.loss_sum(MicroBatch(ids[None], real=int(mine < len(held.windows))))
+        nats += float(losses[0][ids[1:] != held.end].double().sum())
+    nats = ranks.total([nats])[0]
+    loss = nats / held.tokens
+    return {
+        "loss": loss,
+        "perplexity": math.exp(min(loss, 700.0)),
+        "bits_per_byte": nats / math.log(2) / held.bytes,
+        "tokens": held.tokens,
+        "bytes": held.bytes,
+    }

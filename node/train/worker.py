@@ -1,0 +1,199 @@
+"""Rank 0's side of a round: a Flower message in, an update file and a fact out. The other ranks follow in `follow`.
+
+The order is told to the other ranks inside the ClientApp's train and evaluate functions, after all mods on the way in and
+before the first collective: a mod that refuses a message must not leave them waiting.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.supercore.task_identity import TaskIdentity
+
+from node.train import weights
+from node.train.bench import Bench
+from node.train.client_app import client_app
+from node.train.loop import Trained, train_round
+from node.train.measure import measure
+from shared.blobs import digest_of
+from shared.disk import write
+from shared.errors import OwnerMustAct, PeerMisbehaved
+from shared.ids import Digest
+
+ROUND = "server-round"  # Flower's own word for it in a message's configuration
+Words = dict[str, Any]
+
+
+class Stopped(Exception):
+    """The round was stopped before there was anything to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A `train` or `evaluate` order."""
+
+    round: int
+    model: Path
+    model_digest: Digest
+    config: Words
+    out: Path
+
+
+class RoundWorker:
+    """Implements `client_app.Worker` on rank 0, for the order in hand."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._app = client_app(self, bench.job.mods)
+        self._order: Order | None = None
+        self._trained: Trained | None = None
+        if TaskIdentity._run_id is None:  # a process-wide stamp on every Flower message
+            for name in ("task_id", "run_id", "node_id"):
+                setattr(TaskIdentity, name, 1)
+
+    def run_train(self, order: Order) -> Words:
+        """The fact `trained`. A round whose update lies finished on the disk is answered at once."""
+        if done := _finished(order):
+            return done
+        if order.config.get("proximal-mu"):
+            raise PeerMisbehaved(
+                "This run's strategy (FedProx) wants a proximal term, which this trainer does not have."
+            )
+        job = self._bench.job
+        digest = order.model_digest
+        arrays = _digest_record(digest) if job.update == "difference" else _array_record(weights.read(order.model, job))
+        try:
+            reply = self._call("train", order, arrays)
+        except Stopped:
+            return {"fact": "halted", "round": order.round}
+        assert self._trained is not None
+        answer = next(iter(reply.content.array_records.values()))
+        if job.update == "weights":
+            final = ((name, array.numpy().astype(np.float32, copy=False)) for name, array in sorted(answer.items()))
+            digest = weights.write(order.out, job, "fp32", final)
+        else:
+            digest = weights.array_digest(next(iter(answer.values())).numpy())
+        size = order.out.stat().st_size
+        self._bench.monitor.show(order.round, update_bytes=float(size), share=self._trained.share)
+        fact = {
+            "fact": "trained", "round": order.round, "update": str(order.out), "digest": digest, "size": size,
+            "tokens": self._trained.tokens, "steps": self._trained.steps, "share": self._trained.share,
+            "metrics": _metrics(reply),
+        }  # fmt: skip
+        write(_beside(order.out), json.dumps({"model": order.model_digest, "fact": fact}).encode())
+        return fact
+
+    def run_evaluate(self, order: Order) -> Words:
+        """The fact `evaluated`."""
+        reply = self._call("evaluate", order, _digest_record(order.model_digest))
+        metrics = _metrics(reply)
+        shown = {f"held_out_{name}": float(metrics[name]) for name in ("loss", "perplexity", "bits_per_byte")}
+        self._bench.monitor.show(order.round, **shown)
+        return {"fact": "evaluated", "round": order.round, "metrics": metrics}
+
+    def train(self, arrays: ArrayRecord, config: ConfigRecord) -> tuple[ArrayRecord, MetricRecord]:
+        """Called by the ClientApp: train from what the message brought."""
+        bench, order = self._bench, self._order
+        assert order is not None and config[ROUND] == order.round
+        model, digest = order.model, order.model_digest
+        if bench.job.update == "weights":
+            model = bench.work / "incoming.safetensors"
+            values = ((name, array.numpy()) for name, array in sorted(arrays.items()))
+            digest = weights.write(model, bench.job, "fp32", values)
+        bench.ranks.announce({"op": "train", "round": order.round, "model": str(model), "model_digest": digest})
+        self._trained = train_round(bench, order.round, model, digest)
+        if self._trained is None:
+            raise Stopped
+        if bench.job.update == "weights":
+            record = _array_record(bench.engine.read_weights())
+        else:
+            after = weights.differences(model, bench.engine.read_weights(), bench.job)
+            record = _digest_record(weights.write(order.out, bench.job, bench.job.codec, after))
+        metrics: dict[str, int | float] = {
+            "num-examples": self._trained.tokens, "share": self._trained.share, "steps": self._trained.steps, **self._trained.metrics
+        }  # fmt: skip
+        return record, MetricRecord(metrics)
+
+    def evaluate(self, arrays: ArrayRecord, config: ConfigRecord) -> MetricRecord:
+        """Called by the ClientApp: measure the model whose digest the message brought."""
+        assert self._order is not None
+        words = {"op": "evaluate", "round": self._order.round, "model": str(self._order.model)}
+        self._bench.ranks.announce(words)
+        metrics = evaluate_here(self._bench, self._order.model)
+        return MetricRecord({"num-examples": int(metrics["tokens"]), **metrics})
+
+    def _call(self, kind: str, order: Order, arrays: ArrayRecord) -> Message:
+        self._order, self._trained = order, None
+        config = ConfigRecord({**order.config, ROUND: order.round})
+        message = Message(
+            RecordDict({"arrays": arrays, "config": config}),
+            dst_node_id=1,
+            message_type=kind,
+            group_id=str(order.round),
+        )
+        context = Context(run_id=1, node_id=1, node_config={}, state=RecordDict(), run_config={})
+        reply = self._app(message, context)
+        if reply.has_error():
+            raise PeerMisbehaved(f"The run's settings do not fit together: {reply.error.reason}")
+        return reply
+
+
+def follow(bench: Bench, words: Words) -> None:
+    """The other ranks: take part in what rank 0 announced."""
+    match words["op"]:
+        case "train":
+            if train_round(bench, words["round"], Path(words["model"]), words["model_digest"]) is not None:
+                weights.take_part(bench.engine.read_weights())
+        case "evaluate":
+            evaluate_here(bench, Path(words["model"]))
+        case other:
+            raise AssertionError(other)
+
+
+def evaluate_here(bench: Bench, model: Path) -> dict[str, float]:
+    """Collective. The model in that file, on this PC's held-out text."""
+    bench.engine.load_weights(weights.read(model, bench.job))
+    return measure(bench)
+
+
+def _finished(order: Order) -> Words | None:
+    try:
+        words = json.loads(_beside(order.out).read_text())
+    except (OSError, ValueError):
+        return None
+    fact: Words = words["fact"]
+    same = (words["model"], fact["round"]) == (order.model_digest, order.round)
+    if not same or not order.out.exists() or digest_of(order.out) != fact["digest"]:
+        return None
+    return fact | {"update": str(order.out)}
+
+
+def order_from(words: Words) -> Order:
+    """Raises OwnerMustAct when the order names a file that is not there."""
+    model = Path(words["model"])
+    if not model.exists():
+        raise OwnerMustAct(f"The model {model} is missing on this PC; it must be fetched again.")
+    digest = Digest(words.get("model_digest") or digest_of(model))
+    out = Path(words.get("out") or model.with_name("unused"))
+    return Order(int(words["round"]), model, digest, dict(words.get("config") or {}), out)
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(out.name + ".json")
+
+
+def _digest_record(digest: Digest) -> ArrayRecord:
+    return ArrayRecord({"digest": Array(weights.digest_array(digest))})
+
+
+def _array_record(tensors: Any) -> ArrayRecord:
+    return ArrayRecord({name: Array(values) for name, values in tensors})
+
+
+def _metrics(reply: Message) -> dict[str, float]:
+    return dict(next(iter(reply.content.metric_records.values())))

@@ -1,0 +1,149 @@
+"""One rank of the weight-exchange trials: builds live engines and tries every way in and out. Run by test_exchange.
+
+`python -m tests.node.train.exchange RANK WORLD FOLDER` writes FOLDER/result.json: {case: {what: value}}.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from node.train import weights
+from node.train.engine import Engine, MicroBatch, deepspeed_engine
+from node.train.engine.deepspeed_engine import DeepSpeedEngine
+from node.train.engine.torch_engine import TorchEngine
+from node.train.job import Fit, deal
+from node.train.machine import torch_type
+from node.train.model import build, trainables
+from node.train.ranks import Ranks
+from tests.node.train.room import Room, closest, make_room, same_bits
+
+CPU = torch.device("cpu")
+
+
+def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> dict[str, Any]:
+    """Everything we promise about one engine. Collective."""
+    fit = Fit(engine="deepspeed" if zero else "torch", zero=zero)
+    share = deal(room.job, fit, ranks.world, on_card=False)
+    sharded = torch_type(precision) if zero else torch.float32
+    model = build(room.base, room.job, sharded, CPU, "sdpa")
+    engine: Engine
+    if zero:
+        engine = DeepSpeedEngine(model, room.job, fit, share, ranks, CPU, precision)
+    else:
+        engine = TorchEngine(model, room.job, fit, ranks, CPU, precision)
+    one, two = room.noise(1, "one.safetensors"), room.noise(2, "two.safetensors")
+    batches = _batches(room, ranks, share)
+    found: dict[str, Any] = {"name": engine.name}
+
+    first_loss = engine.step(batches, share.tokens, 1e-2).loss  # the optimizer has a state before anything is loaded
+    engine.load_weights(weights.read(one, room.job))
+    found["different after load"] = same_bits(room.read(one), _read(engine)) if ranks.leads else _read(engine) or []
+    found["stale working copies"] = _stale(model, room.read(one), precision, zero, engine)
+    loss = float(engine.loss_sum(MicroBatch(_ids(0)[None], 1)).sum())
+    found["loss off by"] = abs(loss - _reference_loss(room, one, precision, zero))
+
+    engine.step(batches, share.tokens, 0.0)
+    kept = _read(engine)
+    found["moved by a step without learning"] = closest(room.read(one), kept) if ranks.leads else 0.0
+    engine.step(batches, share.tokens, 1e-3)
+    moved = _read(engine)
+    found["moved by a step"] = closest(room.read(one), moved) if ranks.leads else 0.0
+
+    part = folder / f"optimizer-{ranks.rank}.safetensors"
+    engine.load_weights(weights.read(two, room.job))
+    engine.save_optimizer(part)
+    engine.step(batches, share.tokens, 1e-3)
+    once = _read(engine)
+    engine.forget()
+    engine.step(batches, share.tokens, 1e-3)
+    engine.load_weights(weights.read(two, room.job))
+    engine.load_optimizer(part)
+    engine.step(batches, share.tokens, 1e-3)
+    again = _read(engine)
+    found["different when repeated from a checkpoint"] = same_bits(once, again) if ranks.leads else []
+
+    engine.load_weights(weights.read(one, room.job))
+    engine.forget()
+    losses = [first_loss]
+    for _ in range(4):
+        losses.append(engine.step(batches, share.tokens, 1e-2).loss)
+    found["losses"] = losses[1:]
+    return found
+
+
+def _batches(room: Room, ranks: Ranks, share: Any) -> list[MicroBatch]:
+    batches = []
+    for places in share.places(ranks.rank, ranks.world):
+        real = [place for place in places if place < share.sequences]
+        rows = [_ids(place) for place in real] + [_ids(0)] * (len(places) - len(real))
+        batches.append(MicroBatch(torch.stack(rows), len(real)))
+    return batches
+
+
+def _ids(place: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(place).integers(0, 250, 17))
+
+
+def _read(engine: Engine) -> dict[str, Any]:
+    return {name: values.copy() for name, values in engine.read_weights() if values.size}
+
+
+def _stale(model: torch.nn.Module, wanted: dict[str, Any], precision: str, zero: int, engine: Any) -> list[str]:
+    """Trainables whose working copy (what the forward pass uses) is not the wanted value in the compute format."""
+    import deepspeed
+
+    dtype = torch_type(precision) if zero else torch.float32
+    stale = []
+    for name, parameter in trainables(model).items():
+        if zero == 3:
+            replica = parameter.data.clone() if parameter.numel() else None  # persistent parameters are always here
+            with deepspeed.zero.GatheredParameters([parameter]):
+                values = parameter.data.clone() if replica is None else replica
+        else:
+            values = parameter.data
+        if not torch.equal(values, torch.from_numpy(wanted[name]).to(dtype)):
+            stale.append(name)
+    return stale
+
+
+def _reference_loss(room: Room, path: Path, precision: str, zero: int) -> float:
+    """The same loss from an ordinary model that never was in an engine."""
+    dtype = torch_type(precision)
+    model = build(room.base, room.job, dtype if zero else torch.float32, CPU, "sdpa")
+    with torch.no_grad():
+        for name, parameter in trainables(model).items():
+            parameter.copy_(torch.from_numpy(room.read(path)[name]))
+        if zero:
+            model.to(dtype)
+        ids = _ids(0)[None]
+        with torch.autocast("cpu", dtype, enabled=not zero and dtype != torch.float32):
+            logits = model(input_ids=ids[:, :-1]).logits
+        return float(torch.nn.functional.cross_entropy(logits[0].float(), ids[0, 1:], reduction="sum"))
+
+
+def main(rank: int, world: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    deepspeed_engine.REPLICATED = 300  # so that even this small model has sharded and replicated parameters
+    ranks = Ranks(rank, world, folder / "rendezvous")
+    ranks.connect()
+    mine = folder / f"rank-{rank}"
+    rooms = {"full": make_room(mine / "full"), "lora": make_room(mine / "lora", lora=3)}
+    results = {}
+    for recipe, zero, precision in itertools.product(rooms, (0, 1, 2, 3), ("fp32", "bf16")):
+        results[f"{recipe} {zero} {precision}"] = trial(rooms[recipe], mine, zero, precision, ranks)
+        ranks.wait()
+    (folder / f"result-{rank}.json").write_text(json.dumps(results))
+    ranks.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
