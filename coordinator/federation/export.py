@@ -14,12 +14,11 @@ from pathlib import Path
 
 from shared.blobs import Blobs
 from shared.codec import safe
-from shared.disk import private_folder, size_words, write
+from shared.disk import private_folder, replacing, size_words, write
 from shared.ids import Digest
 from shared.job import Job
 from shared.models.folder import SMALL_FILES
 from shared.models.trainables import adapter_config
-from shared.models.weights import write as write_weights
 
 
 def lay_out_base(job: Job, blobs: Blobs, folder: Path) -> Path:
@@ -40,21 +39,29 @@ def lay_out_base(job: Job, blobs: Blobs, folder: Path) -> Path:
 def export(job: Job, blobs: Blobs, model: Digest, work: Path, told: Mapping[str, float]) -> Path:
     """Write `work`/model from the model blob; `told` is for the card. Returns the folder."""
     base, folder = lay_out_base(job, blobs, work / "base"), private_folder(work / "model")
-    path = blobs.require(model)
-    values = safe.read(path, safe.check(path, job.tensors, "fp32"))
+    weights = blobs.require(model)
     for name in SMALL_FILES:
         if name != "config.json" and (base / name).is_file():
             write(folder / name, (base / name).read_bytes(), 0o644)
     if job.lora is None:
         config = json.loads((base / "config.json").read_bytes())
         _write_json(folder / "config.json", {**config, "dtype": "float32", "torch_dtype": "float32"})
-        write_weights(folder / "model.safetensors", job.tensors, values)
+        _save(weights, folder / "model.safetensors", job)
     else:
         recipe = adapter_config({"kind": "lora", "rank": job.lora, "alpha": job.lora_alpha}, str(base.resolve()))
         _write_json(folder / "adapter_config.json", recipe)
-        write_weights(folder / "adapter_model.safetensors", job.tensors, values)
+        _save(weights, folder / "adapter_model.safetensors", job)
     write(folder / "README.md", _card(job, model, told).encode(), 0o644)
     return folder
+
+
+def _save(blob: Path, target: Path, job: Job) -> None:
+    """The same values under a header that says `pt`, which transformers asks for; copied, never held in memory."""
+    where = safe.check(blob, job.tensors, "fp32")
+    with open(blob, "rb") as source, replacing(target, 0o644) as file:
+        file.write(safe.layout(job.tensors, "fp32", {"format": "pt"}).header)
+        source.seek(len(where.header))
+        shutil.copyfileobj(source, file, 1 << 20)
 
 
 def _card(job: Job, model: Digest, told: Mapping[str, float]) -> str:

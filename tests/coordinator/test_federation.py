@@ -258,6 +258,30 @@ def test_a_child_killed_in_the_middle_of_a_merge_repeats_it(home: Path) -> None:
         assert child.merge(1, ready["model"], updates) == repeated
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the high-water mark is read from /proc")
+def test_merging_by_reference_needs_the_same_memory_for_two_and_for_six(home: Path) -> None:
+    run_file = spec(FULL, NESTEROV, model="potluck-25m")  # 50 MB and more an update, 100 MB and more the model
+    with FederationChild(home) as child:
+        job, ready = child.prepare(run_file)
+        updates = [update(child, job, n) for n in range(6)]
+    needed = []
+    for count in (2, 6):
+        with FederationChild(home) as child:
+            child.ask("open", job=ready["job"], spec=run_file, state=None)
+            before = high_water(child)
+            child.merge(1, ready["model"], updates[:count])
+            needed.append(high_water(child) - before)
+    assert max(needed) < 40, needed
+    assert abs(needed[1] - needed[0]) < 5, needed
+
+
+def high_water(child: FederationChild) -> float:
+    """The most memory the child ever had resident, in MB."""
+    lines = Path(f"/proc/{child.process.pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
 def wait_until(seen: Callable[[], bool]) -> None:
     """Look again and again, without a pause: what we wait for is short."""
     deadline = time.monotonic() + 60
