@@ -14,7 +14,7 @@ from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from inspect import isasyncgenfunction
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import grpc
 import grpc.aio
@@ -29,8 +29,10 @@ from shared.rpc.refusal import Context, answering, refuse
 
 DOORS: Mapping[str, Literal["node", "operator"]] = {"potluck.v1.Node": "node", "potluck.v1.Operator": "operator"}
 
+LAST_WORDS = 5.0  # seconds in which a caller may hear why its call was cut
+
 _peer: ContextVar[Peer] = ContextVar("peer")
-Handler = grpc.RpcMethodHandler[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stubs only
 _Behaviour = Callable[[Any, Context], Any]
 
 
@@ -136,7 +138,8 @@ class Guard(grpc.aio.ServerInterceptor):
             if call.cut is None:
                 raise  # the caller went away, or the server stops
             task.uncancel()
-            await refuse(context, call.cut)
+            async with asyncio.timeout(LAST_WORDS):  # a caller that does not read would keep us here for ever
+                await refuse(context, call.cut)
         finally:
             ending.cancel()
             _peer.reset(token)

@@ -7,6 +7,8 @@ every name in a certificate is ours. Addresses are in no certificate: the host's
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -185,8 +187,8 @@ def fingerprint_words(pin: bytes) -> str:
 class CertificateAuthority:
     """The group's own authority: `ca.key` and `ca.crt` in the coordinator's `pki` folder."""
 
-    def __init__(self, key: PrivateKey, certificate: x509.Certificate) -> None:
-        self._key, self._certificate = key, certificate
+    def __init__(self, key: PrivateKey, certificate: x509.Certificate, clock: Callable[[], float] = time.time) -> None:
+        self._key, self._certificate, self._clock = key, certificate, clock
         self.pin = pin_of(certificate)
         self.cluster = str(certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
         self.certificate_pem = _pem(certificate)
@@ -219,8 +221,11 @@ class CertificateAuthority:
         return cls(key, certificate)
 
     @classmethod
-    def load(cls, folder: Path) -> CertificateAuthority:
-        """Raises OwnerMustAct when the files are missing, damaged, or do not belong together."""
+    def load(cls, folder: Path, clock: Callable[[], float] = time.time) -> CertificateAuthority:
+        """`clock`: UTC seconds, for the dates in what it issues.
+
+        Raises OwnerMustAct when the files are missing, damaged, or do not belong together.
+        """
         key = load_key(folder / "ca.key")
         try:
             certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
@@ -230,7 +235,7 @@ class CertificateAuthority:
             raise OwnerMustAct(
                 f"ca.key and ca.crt in {folder} do not belong together. Put back both from the same copy."
             )
-        return cls(key, certificate)
+        return cls(key, certificate, clock)
 
     def issue_server(self, lifetime: float = LIFETIME) -> ServerCertificate:
         """A new key and certificate for our servers."""
@@ -258,7 +263,7 @@ class CertificateAuthority:
     def _issue(
         self, key: ec.EllipticCurvePublicKey, name: x509.GeneralName, use: ObjectIdentifier, lifetime: float
     ) -> x509.Certificate:
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self._clock(), UTC)
         return (
             x509.CertificateBuilder(
                 subject_name=_name("potluck"), issuer_name=self._certificate.subject, public_key=key
