@@ -15,7 +15,9 @@ import typer
 from node.home import default_home
 from shared.errors import OwnerMustAct, PotluckError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="This PC in the group.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="This PC in the group."
+)
 data = typer.Typer(no_args_is_help=True, help="The text this PC trains on. It never leaves this PC.")
 app.add_typer(data, name="data")
 
@@ -131,7 +133,7 @@ def alone(run: str, as_json: Json = False) -> None:
     """The baseline: train alone on this PC's own text, for as many steps as the whole run has."""
     from node import alone as alone_
 
-    answer = asyncio.run(alone_.train_alone(default_home(), run, _progress("training alone")))
+    answer = asyncio.run(alone_.train_alone(default_home(), run, progress_line("training alone")))
     typer.echo(json.dumps(answer) if as_json else alone_.in_words(answer))
 
 
@@ -150,7 +152,7 @@ def data_add(
     """Turn a folder of text into a collection this PC can train on."""
     from node import adding
 
-    counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, _progress("reading")))
+    counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, progress_line("reading")))
     words = adding.counts_words(counts)
     typer.echo(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
     if tell_host is None:
@@ -171,7 +173,7 @@ def data_list(as_json: Json = False) -> None:
         showing.show_collections(rows)
 
 
-def _progress(what: str) -> Callable[[float, str], None]:
+def progress_line(what: str) -> Callable[[float, str], None]:
     """A line that is written over on a terminal, and silence in a pipe."""
     if not sys.stderr.isatty():
         return lambda share, words: None

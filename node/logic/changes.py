@@ -52,7 +52,9 @@ def apply(state: State, fact: Fact) -> State:
         case OwnerResumed():
             return replace(state, pause=None, trainer=replace(state.trainer, failures=0, not_before=0.0))
         case DataChanged(names, edition):
-            return replace(state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0))
+            return replace(
+                state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0)
+            )
         case BlobsHere(digests):
             done = state.fetching is not None and state.fetching.digest in digests
             return replace(state, blobs=state.blobs | digests, fetching=None if done else state.fetching)
@@ -81,6 +83,13 @@ def apply(state: State, fact: Fact) -> State:
             return replace(state, trainer=_trainer(state, fact))
 
 
+def meaning(heard: VerdictHeard) -> tuple[Verdict, str]:
+    """What a verdict means for us: we ask only about closed rounds, so nothing received is too late."""
+    if heard.verdict is Verdict.NOTHING:
+        return Verdict.LATE, heard.sentence or "The round had closed before this update could be sent."
+    return heard.verdict, heard.sentence
+
+
 def _told(state: State, duties: tuple[Duty, ...]) -> State:
     models = list(state.models)
     for duty in sorted(duties, key=lambda duty: duty.round):
@@ -93,9 +102,7 @@ def _heard(state: State, fact: VerdictHeard) -> State:
     kept = state.updates.get((fact.run, fact.round))
     if kept is None:
         return state
-    verdict, sentence = fact.verdict, fact.sentence
-    if verdict is Verdict.NOTHING:
-        verdict, sentence = Verdict.LATE, sentence or "The round had closed before this update could be sent."
+    verdict, sentence = meaning(fact)
     kept = replace(kept, verdict=verdict, sentence=sentence, heard_at=state.now)
     updates = {**state.updates, (fact.run, fact.round): kept}
     return replace(state, updates=updates, upload_seconds=fact.seconds or state.upload_seconds)

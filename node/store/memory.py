@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import asdict, replace
 from typing import Any
 
+from node.logic.changes import meaning
 from node.logic.facts import DutiesTold, Duty, Evaluated, Fact, Kind, Update, UpdateWritten, Verdict, VerdictHeard
 from node.logic.state import Kept, State
 from node.store.database import statements
@@ -25,9 +26,10 @@ class Memory:
         match fact:
             case UpdateWritten(update):
                 self._run("keep_update", {**asdict(update), "metrics": json.dumps(dict(update.metrics))})
-            case VerdictHeard(run, round_, verdict, sentence) if verdict is not Verdict.NOTHING:
-                self._run("keep_verdict", {"run": run, "round": round_, "verdict": verdict.value,
-                                           "sentence": sentence, "heard_at": now})  # fmt: skip
+            case VerdictHeard(run, round_):
+                verdict, sentence = meaning(fact)
+                words = {"run": run, "round": round_, "verdict": verdict.value, "sentence": sentence, "heard_at": now}
+                self._run("keep_verdict", words)
             case Evaluated(run, round_, metrics):
                 self._run("keep_evaluation", {"run": run, "round": round_, "metrics": json.dumps(dict(metrics))})
             case DutiesTold(duties):

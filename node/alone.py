@@ -1,0 +1,112 @@
+"""The baseline: train on this PC's own text only, with the steps and the schedule the whole run has. Hidden command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from node import bases
+from node.blobs_link import BlobsLink, in_thread
+from node.connection import UNARY_SECONDS, Connection, connect
+from node.home import cache, collections, settings
+from node.sent import Sent
+from node.store.database import connect as open_database
+from node.trainer import Bench, opening, start_ranks, stop_all
+from shared import job as job_
+from shared.blobs import Blobs
+from shared.children import Child, Words
+from shared.disk import HomeLock, private_folder
+from shared.errors import OwnerMustAct
+from shared.ids import Digest
+from shared.rpc.v1 import node_pb2 as pb
+
+Progress = Callable[[float, str], None]
+
+
+async def train_alone(home: Path, run: str, progress: Progress) -> Words:
+    """Measure before and after. Returns {"before", "final", "tail": metrics, "best": "final" or "tail"}.
+
+    Starts from the newest committed model of the run: from its initial one before its first round. The agent must not
+    be running.
+    """
+    chosen = settings(home)
+    with HomeLock(home):
+        if not collections(home):
+            raise OwnerMustAct("There is no data to train on yet: potluck node data add FOLDER --name NAME")
+        blobs = Blobs(home / "blobs")
+        model, job = await _fetch(home, run, blobs, progress)
+        bench = Bench(private_folder(home / "runs" / run / "alone"))
+        read = job_.parse(blobs.read(job))
+        await in_thread(lambda: bases.furnish(bench.base, read, blobs))
+        log = home / "log" / "trainer.log"
+        ranks = await start_ranks(bench, chosen, log)
+        try:
+            await ranks[0].tell(opening(home, bench, chosen, blobs.path(job)))
+            return await _train(ranks[0], blobs.path(model), progress, log)
+        finally:
+            await stop_all(ranks)
+
+
+def in_words(answer: Words) -> str:
+    best = answer[answer["best"]]
+    before, after = answer["before"].get("bits_per_byte"), best.get("bits_per_byte")
+    return f"Alone: {before:.3f} -> {after:.3f} bits per byte ({answer['best']} weights)."
+
+
+async def find_run(line: Connection, run: str) -> pb.Model:
+    """That run, or the only one. Raises OwnerMustAct when it is not clear which."""
+    async with line.words("asking for the models"):
+        reply = await line.stub.Models(pb.ModelsRequest(), timeout=UNARY_SECONDS)
+    known = {model.run: model for model in reply.models}
+    if run in known:
+        return known[run]
+    if not run and len(known) == 1:
+        return next(iter(known.values()))
+    if not known:
+        raise OwnerMustAct("The host has no model yet: no run has been started.")
+    raise OwnerMustAct(
+        f"{f'There is no run {run}.' if run else 'Which run?'} The host has: {', '.join(sorted(known))}."
+    )
+
+
+async def fetch_all(link: BlobsLink, line: Connection, wanted: dict[str, Digest], progress: Progress) -> None:
+    """Have these blobs here; `wanted` maps what to call each one to its digest."""
+    for name, digest in wanted.items():
+        await link.download(line, digest, lambda share, name=name: progress(share * 0.999, f"fetching {name}"))  # type: ignore[misc]
+
+
+async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tuple[Digest, Digest]:
+    """The run's model and job, with all the files of its base."""
+    database = open_database(home / "state.db")
+    line = await connect(home)
+    try:
+        link = BlobsLink(blobs, Sent(database))
+        found = await find_run(line, run)
+        model, job = Digest(found.model), Digest(found.job)
+        await fetch_all(link, line, {"the job": job, "the initial model": model}, progress)
+        read = job_.parse(blobs.read(job))
+        await bases.provide(read, blobs, cache(), home / "log" / "models.log")
+        await fetch_all(link, line, read.files, progress)
+        return model, job
+    finally:
+        await line.close()
+        database.close()
+
+
+async def _train(lead: Child, model: Path, progress: Progress, log: Path) -> Words:
+    said = ""
+    async for words in lead.facts():
+        match words.get("fact"):
+            case "opened":
+                await lead.tell({"op": "alone", "model": str(model)})
+            case "progress":
+                share: Any = words["share"]
+                progress(float(share) * 0.999, f"step {words['step']} of {words['steps']}, loss {words['loss']:.3f}")
+            case "alone":
+                progress(1.0, "")
+                return {key: words[key] for key in ("before", "final", "tail", "best")}
+            case "failed":
+                said = str(words["sentence"])
+                break
+    raise OwnerMustAct(f"Training alone failed: {said or f'the trainer ended (exit code {lead.returncode})'} ({log})")

@@ -1,0 +1,169 @@
+"""`potluck node doctor`: walk every hop from this PC to a training step, and name the one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from node import membership, probe
+from node.alone import find_run
+from node.connection import connect
+from node.home import collections, settings
+from shared import clock, identity
+from shared.disk import size_words
+from shared.errors import OwnerMustAct, PotluckError
+from shared.rpc import dial, refusal
+
+HOP_SECONDS = 5.0
+IMPORT_SECONDS = 180.0  # torch, transformers and flwr on a cold disk
+LITTLE_SPACE = 2 << 30  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    hop: str
+    fine: bool | None  # None: could not be looked at, because of what failed before
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"  {'ok  ' if self.fine else '----' if self.fine is None else 'FAIL'}  {self.hop:<12} {self.sentence}"
+
+    def as_words(self) -> dict[str, object]:
+        return {"hop": self.hop, "fine": self.fine, "sentence": self.sentence}
+
+
+async def examine(home: Path, tell: Callable[[Check], None]) -> list[Check]:
+    """Every check, told as soon as it is made. Nothing is changed."""
+    checks = []
+    async for check in _walk(home):
+        tell(check)
+        checks.append(check)
+    return checks
+
+
+async def _walk(home: Path) -> AsyncIterator[Check]:
+    yield _disk(home)
+    yield _settings(home)
+    try:
+        member, papers = membership.load(home), membership.papers(home)
+    except OwnerMustAct as error:
+        yield Check("membership", False, error.sentence)
+    else:
+        yield Check("membership", True, f"{member.name!r} in the group {member.cluster!r}, node {member.node}")
+        pin = identity.pin_of(papers.ca_pem)
+        reached = False
+        for address in member.working:
+            async for check in _hops(address, pin):
+                yield check
+                reached = reached or (check.hop == "pin" and bool(check.fine))
+        yield _certificate(papers.certificate_pem)
+        if reached:
+            yield await _welcome(home)
+        else:
+            yield Check("host", None, "no address answers as it should: see above, and docs/router.md")
+    yield _data(home)
+    yield await _trainer(home)
+
+
+def _disk(home: Path) -> Check:
+    free = probe.free_bytes(home)
+    return Check("disk", free > LITTLE_SPACE, f"{size_words(free)} free at {home}")
+
+
+def _settings(home: Path) -> Check:
+    try:
+        chosen = settings(home)
+    except OwnerMustAct as error:
+        return Check("settings", False, error.sentence)
+    return Check("settings", True, f"engine {chosen.engine}, {probe.hardware(home)}")
+
+
+async def _hops(address: str, pin: bytes) -> AsyncIterator[Check]:
+    """Name, then TCP, then the host's key, for one address. The first failure ends it."""
+    try:
+        host, port = dial.split(address)
+    except OwnerMustAct as error:
+        yield Check("address", False, error.sentence)
+        return
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(HOP_SECONDS):
+            found = await loop.getaddrinfo(host, port)
+    except (OSError, TimeoutError) as error:
+        yield Check("DNS", False, f"{host}: no such name, or this PC is offline ({error or 'no answer'})")
+        return
+    yield Check("DNS", True, f"{host} is {found[0][4][0]}")
+    try:
+        async with asyncio.timeout(HOP_SECONDS):
+            _, writer = await asyncio.open_connection(host, port)
+        writer.transport.abort()
+    except (OSError, TimeoutError) as error:
+        yield Check("TCP", False, f"{address}: {error or f'no answer in {HOP_SECONDS:.0f} s'}")
+        return
+    yield Check("TCP", True, address)
+    try:
+        await dial.read_authority(address, pin, HOP_SECONDS)
+    except PotluckError as error:
+        yield Check("pin", False, f"{address}: {error.sentence}")
+        return
+    yield Check("pin", True, f"{address} is your host: {identity.fingerprint_words(pin)}")
+
+
+def _certificate(pem: bytes) -> Check:
+    trouble = refusal.preflight(pem, time.time())
+    if trouble is not None:
+        return Check("certificate", False, trouble.sentence)
+    _, not_after = identity.dates_of(pem)
+    return Check("certificate", True, f"valid until {clock.moment(not_after)}; it renews by itself")
+
+
+async def _welcome(home: Path) -> Check:
+    """A mutually authenticated call."""
+    try:
+        line = await connect(home)
+        try:
+            model = await find_run(line, "")
+            return Check("host", True, f"it answers; newest model: round {model.round} of {model.run}")
+        except OwnerMustAct as error:  # no run, or several: it answered
+            return Check("host", True, f"it answers. {error.sentence}")
+        finally:
+            await line.close()
+    except PotluckError as error:
+        return Check("host", False, error.sentence)
+
+
+def _data(home: Path) -> Check:
+    found = collections(home)
+    if not found:
+        return Check("data", False, "none yet: potluck node data add FOLDER --name NAME")
+    return Check(
+        "data", True, ", ".join(f"{name} ({meta.get('documents', 0):,} documents)" for name, meta in found.items())
+    )
+
+
+async def _trainer(home: Path) -> Check:
+    """Import what the trainer imports, in a child of its own."""
+    try:
+        module = settings(home).trainer
+    except OwnerMustAct:
+        return Check("trainer", None, "settings.json must be mended first")
+    what = "torch, transformers, peft, flwr" if module == "node.train" else module
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", f"import {what}",
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(IMPORT_SECONDS):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return Check("trainer", False, f"importing {what} took more than {IMPORT_SECONDS:.0f} s")
+    if process.returncode:
+        last = (errors.decode(errors="replace").strip().splitlines() or ["?"])[-1]
+        return Check("trainer", False, f"{last}. Install what training needs: pip install 'potluck[train]'")
+    return Check("trainer", True, f"{what} can be imported")

@@ -1,0 +1,63 @@
+"""`potluck model ...`: the result, for any member of the group. Heavy work is done by children."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli import progress_line, run_app
+from node.home import default_home
+from shared.errors import OwnerMustAct
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The result: fetch it, try it.")
+
+
+@app.command()
+def get(
+    run: Annotated[str, typer.Argument(help="Which run; may be left out when there is only one.")] = "",
+    to: Annotated[Path | None, typer.Option(help="Where to put it (default: in this PC's Potluck home).")] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="Also fold the adapter into its base.")] = False,
+) -> None:
+    """Fetch the newest model of a run as a Hugging Face folder."""
+    from node import result as result_
+
+    async def work() -> tuple[result_.Result, Path]:
+        found = await result_.fetch(default_home(), run, to, progress_line("fetching"))
+        return found, await result_.merge(default_home(), found) if merged else found.tuned
+
+    found, folder = asyncio.run(work())
+    typer.echo(f"Round {found.round} of {found.rounds} of {found.run}:", err=True)
+    typer.echo(str(folder))
+
+
+@app.command("try")
+def try_(
+    words: Annotated[list[str], typer.Argument(metavar="[RUN] PROMPT", help="The text to go on with.")],
+    tokens: Annotated[int, typer.Option(help="How many tokens to answer.")] = 40,
+    chat: Annotated[bool, typer.Option("--chat", help="Ask it as a chat, with the model's own template.")] = False,
+) -> None:
+    """The base and the tuned model answer side by side."""
+    from node import result as result_
+
+    if len(words) > 2:
+        raise OwnerMustAct('Put the prompt in quotes: potluck model try "Once upon a time"')
+    run = words[0] if len(words) == 2 else ""
+    found = asyncio.run(result_.fetch(default_home(), run, None, progress_line("fetching")))
+    arguments = ["--base", str(found.base), "--adapter" if found.adapter else "--model", str(found.tuned)]
+    arguments += ["--prompt", words[-1], "--tokens", str(tokens)] + (["--chat"] if chat else [])
+    done = subprocess.run([sys.executable, "-m", "node.train.try_model", *arguments], check=False)
+    raise typer.Exit(done.returncode)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; exit codes as in node.cli."""
+    return run_app(app, "potluck model", arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

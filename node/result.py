@@ -1,0 +1,154 @@
+"""The result on this PC: the newest model of a run as a Hugging Face folder that any tool loads. No numpy, no torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node import bases
+from node.alone import fetch_all, find_run
+from node.blobs_link import BlobsLink, in_thread
+from node.connection import connect
+from node.home import cache
+from node.sent import Sent
+from node.store.database import connect as open_database
+from shared import job as job_
+from shared.blobs import Blobs
+from shared.children import Child
+from shared.disk import private_folder, replacing, write
+from shared.errors import OwnerMustAct, PeerMisbehaved
+from shared.ids import Digest
+from shared.job import Job
+
+Progress = Callable[[float, str], None]
+_HEADER = 64 << 20  # bytes; the longest header of a file we would believe
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was fetched: `base` is always a whole model; `tuned` is an adapter's folder or a whole model's."""
+
+    run: str
+    round: int
+    rounds: int
+    base: Path
+    tuned: Path
+    adapter: bool
+
+
+async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Result:
+    """The newest committed model of `run` (empty: the only one), laid out in `to` or under the node's home."""
+    blobs = Blobs(home / "result" / "blobs")
+    database = open_database(home / "state.db")
+    line = await connect(home)
+    try:
+        link = BlobsLink(blobs, Sent(database))
+        found = await find_run(line, run)
+        model, job = Digest(found.model), Digest(found.job)
+        await in_thread(lambda: _adopt([job, model], home, blobs))
+        await fetch_all(link, line, {"the job": job, "the model": model}, progress)
+        read = job_.parse(blobs.read(job))
+        await in_thread(lambda: _adopt(list(read.files.values()), home, blobs))
+        await bases.provide(read, blobs, cache(), home / "log" / "models.log")
+        await fetch_all(link, line, read.files, progress)
+    finally:
+        await line.close()
+        database.close()
+    folder = private_folder(to or home / "result" / found.run)
+    tuned = await in_thread(lambda: lay_out(read, blobs, model, folder))
+    blobs.keep_only({job, model, *read.files.values()})
+    progress(1.0, "")
+    return Result(found.run, found.round, found.rounds, folder / "base", tuned, read.lora is not None)
+
+
+async def merge(home: Path, result: Result) -> Path:
+    """Fold the adapter into its base, in a child. A whole model is merged already."""
+    if not result.adapter:
+        return result.tuned
+    out = result.tuned.with_name("merged")
+    arguments = ["merge", "--base", str(result.base), "--adapter", str(result.tuned), "--out", str(out)]
+    log = home / "log" / "models.log"
+    child = await Child.start("shared.models", arguments, log)
+    try:
+        async for words in child.facts():
+            if words.get("fact") == "merged":
+                return Path(str(words["folder"]))
+            if words.get("fact") == "failed":
+                raise OwnerMustAct(str(words["sentence"]))
+    finally:
+        await child.stop()
+    raise OwnerMustAct(f"Merging failed (exit code {child.returncode}); {log} says more.")
+
+
+def _adopt(wanted: list[Digest], home: Path, blobs: Blobs) -> None:
+    """What the agent has need not be fetched again; it is linked here, for the agent collects its own garbage."""
+    for digest in wanted:
+        theirs = home / "blobs" / digest[:2] / digest
+        if not blobs.has(digest) and theirs.exists():
+            own = blobs.root / "partial" / f"{digest}.own"
+            bases.link_or_copy(theirs, own)
+            blobs.adopt(own, digest)
+
+
+def lay_out(job: Job, blobs: Blobs, model: Digest, folder: Path) -> Path:
+    """`folder`/base, and `folder`/adapter or `folder`/model beside it. Returns the latter."""
+    base = folder / "base"
+    bases.furnish(base, job, blobs)
+    tuned = private_folder(folder / ("model" if job.lora is None else "adapter"))
+    for name in job.files:
+        if not name.endswith((".safetensors", ".safetensors.index.json")) and name != "config.json":
+            bases.link_or_copy(base / name, tuned / name)
+    if job.lora is None:
+        config = json.loads((base / "config.json").read_bytes())
+        write(tuned / "config.json", _json({**config, "dtype": "float32", "torch_dtype": "float32"}), 0o644)
+        save_for_others(blobs.require(model), tuned / "model.safetensors")
+    else:
+        write(tuned / "adapter_config.json", _json(_adapter_config(job, base)), 0o644)
+        save_for_others(blobs.require(model), tuned / "adapter_model.safetensors")
+    return tuned
+
+
+def save_for_others(blob: Path, target: Path) -> None:
+    """The same values under a header that says `pt`, which transformers asks for; copied, never held in memory."""
+    with open(blob, "rb") as source:
+        try:
+            (length,) = struct.unpack("<Q", source.read(8))
+            if length > _HEADER:
+                raise ValueError("its header is too long")
+            header = {"__metadata__": {"format": "pt"}, **json.loads(source.read(length))}
+        except (ValueError, struct.error, TypeError) as error:
+            raise PeerMisbehaved(f"The model that was fetched is not a safetensors file ({error}).") from error
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        with replacing(target, 0o644) as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            shutil.copyfileobj(source, file, 1 << 20)
+
+
+def _adapter_config(job: Job, base: Path) -> dict[str, Any]:
+    """For peft: which layers have an adapter is read off the tensors' names (`...q_proj.lora_A.weight`)."""
+    return {
+        "base_model_name_or_path": str(base.resolve()),
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "lora_alpha": job.lora_alpha,
+        "lora_dropout": 0.0,
+        "modules_to_save": None,
+        "peft_type": "LORA",
+        "r": job.lora,
+        "target_modules": sorted({tensor.name.split(".")[-3] for tensor in job.tensors}),
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": False,
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
