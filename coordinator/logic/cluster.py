@@ -75,10 +75,7 @@ def apply(cluster: Cluster, fact: Fact) -> Cluster:
             new = {} if fact.run in cluster.runs else {fact.run: runs.started(fact)}
             return replace(cluster, runs={**cluster.runs, **new})
         case Configured():
-            who = {node: config for node, config in fact.who.items() if is_member(cluster, node)}
-            if who != fact.who and len(who) < _quorum(cluster, fact.run):
-                return cluster  # chosen before a revocation; the wish, now for other nodes, brings another
-            return _tell(cluster, replace(fact, who=who))
+            return _configure(cluster, fact)
         case Prepared() | RunStopped() | RunFailed() | Uploaded() | UpdateRefused() | Extended() | Merged():
             return _tell(cluster, fact)
         case Evaluated() | Summarised():
@@ -159,8 +156,18 @@ def _meet(cluster: Cluster, fact: NodeFact) -> Cluster:
     if after is None:
         return cluster
     cluster = replace(cluster, presences={**cluster.presences, fact.node: after})
-    sentence = after.availability.sentence if after.link is Link.HERE else ""
-    return _notice(cluster, fact.node, presence.standing(after), sentence)
+    return _notice(cluster, fact.node, presence.standing(after), _reason(cluster, fact.node))
+
+
+def _configure(cluster: Cluster, fact: Configured) -> Cluster:
+    """Nobody who was revoked since the strategy chose; those who went since are not waited for."""
+    who = {node: config for node, config in fact.who.items() if is_member(cluster, node)}
+    if who != fact.who and len(who) < _quorum(cluster, fact.run):
+        return cluster  # the wish is for other nodes by now, and brings another choice
+    cluster = _tell(cluster, replace(fact, who=who))
+    for node in sorted(who.keys() & cluster.presences.keys()):
+        cluster = _notice(cluster, node, presence.standing(cluster.presences[node]), _reason(cluster, node))
+    return cluster
 
 
 def _revoke(cluster: Cluster, fact: Revoked) -> Cluster:
@@ -173,6 +180,11 @@ def _notice(cluster: Cluster, node: NodeId, standing: Standing, sentence: str) -
     return _each_run(
         cluster, lambda run: runs.notice(run, node, standing, cluster.now, sentence, ready(cluster, run.run))
     )
+
+
+def _reason(cluster: Cluster, node: NodeId) -> str:
+    who = cluster.presences[node]
+    return who.availability.sentence if who.link is Link.HERE else ""
 
 
 def _tell(cluster: Cluster, fact: Prepared | RunStopped | RunFailed | RoundFact) -> Cluster:

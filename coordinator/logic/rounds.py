@@ -80,7 +80,7 @@ class Member:
     since: float  # UTC seconds
     sentence: str = ""
     update: Update | None = None
-    refused: Digest | None = None  # the newest update that was refused or came late
+    refused: tuple[Digest, ...] = ()  # updates that were refused or came late, the newest last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,16 +251,21 @@ def _receive(round: Round, fact: Uploaded) -> Round:
         update = Update(fact.node, fact.digest, fact.size, fact.tokens, fact.steps, fact.share, metrics)
         return _with(round, replace(member, standing=Standing.UPLOADED, since=fact.at, update=update, sentence=""))
     if round.phase in (Phase.MERGING, Phase.EVALUATING):
-        return _with(round, replace(member, standing=Standing.LATE, since=fact.at, refused=fact.digest, sentence=""))
+        return _with(
+            round,
+            replace(member, standing=Standing.LATE, since=fact.at, refused=(*member.refused, fact.digest), sentence=""),
+        )
     return round
 
 
 def _refuse(round: Round, fact: UpdateRefused) -> Round:
     member = round.members.get(fact.node)
-    if member is None or member.standing not in UNANSWERED | {Standing.REFUSED} or member.refused == fact.digest:
+    if member is None or member.standing not in UNANSWERED | {Standing.REFUSED} or fact.digest in member.refused:
         return round
-    refused = replace(member, standing=Standing.REFUSED, since=fact.at, refused=fact.digest, sentence=fact.sentence)
-    return _with(round, refused)
+    refused = (*member.refused, fact.digest)
+    return _with(
+        round, replace(member, standing=Standing.REFUSED, since=fact.at, refused=refused, sentence=fact.sentence)
+    )
 
 
 def _commit(round: Round, fact: Merged) -> Round:
@@ -289,7 +294,7 @@ def _expel(round: Round, node: NodeId, at: float) -> Round:
     """A revoked node's update is not used, unless it is already part of a model that stands."""
     member = round.members.get(node)
     if round.phase in (Phase.TRAINING, Phase.MERGING) and member and member.standing is not Standing.REVOKED:
-        refused = member.update.digest if member.update else member.refused
+        refused = (*member.refused, *([member.update.digest] if member.update else []))
         sentence = "This PC was removed from the group before the round was merged."
         expelled = replace(member, standing=Standing.REVOKED, since=at, sentence=sentence, update=None, refused=refused)
         round = _with(round, expelled)

@@ -33,20 +33,21 @@ def verdict(round: Round, node: NodeId, digest: Digest | None = None) -> Answer:
     if member is None:
         return Answer(Verdict.REFUSED, f"This PC was not asked to train in round {number}, so its update is not used.")
     held = member.update
+    newest = digest or (member.refused[-1] if member.refused else None)
     if held is not None and digest is not None and held.digest != digest:
         return Answer(Verdict.REFUSED, f"Another update of this PC was already held for round {number}.", digest)
     if member.standing is Standing.REVOKED:
-        return Answer(Verdict.REFUSED, member.sentence, member.refused)
+        return Answer(Verdict.REFUSED, member.sentence, newest)
     if round.phase is Phase.ABANDONED:
         sentence = f"Round {number} was given up: {round.sentence}."
         return Answer(Verdict.ABANDONED, sentence, held.digest if held else None)
     if held is not None:
         return _held(round, held.digest)
-    if member.standing is Standing.REFUSED and (digest is None or digest == member.refused):
-        return Answer(Verdict.REFUSED, member.sentence, member.refused)
+    if member.standing is Standing.REFUSED and (digest is None or digest in member.refused):
+        return Answer(Verdict.REFUSED, member.sentence, newest)
     if round.phase is Phase.TRAINING:
         return Answer(Verdict.NOTHING, f"No update of this PC has come for round {number} yet.")
-    return Answer(Verdict.LATE, f"Round {number} had closed before an update of this PC came.", member.refused)
+    return Answer(Verdict.LATE, f"Round {number} had closed before an update of this PC came.", newest)
 
 
 def _held(round: Round, digest: Digest) -> Answer:
