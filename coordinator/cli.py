@@ -16,7 +16,7 @@ from shared.errors import OwnerMustAct, PotluckError
 if TYPE_CHECKING:
     from shared.rpc.v1 import operator_pb2
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Host a group: invite friends, start runs, watch rounds.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Host a group: invite friends, start runs, watch rounds.")
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 

@@ -8,8 +8,9 @@ it loads, plans again and carries on.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
-import time
 from asyncio import TaskGroup
 from pathlib import Path
 from typing import TextIO
@@ -17,7 +18,7 @@ from typing import TextIO
 import grpc
 import grpc.aio
 
-from coordinator import addresses, pki
+from coordinator import addresses
 from coordinator import ledger as ledger_
 from coordinator import settings as settings_
 from coordinator.doors.node import NodeDoor
@@ -29,7 +30,6 @@ from coordinator.heartbeats import Heartbeats
 from coordinator.ledger import Ledger
 from coordinator.logic.cluster import plan
 from coordinator.logic.facts import Lost
-from coordinator.logic.members import standing
 from coordinator.logic.presence import Link
 from coordinator.logic.wishes import Evaluate, Train
 from coordinator.settings import Settings
@@ -51,7 +51,9 @@ LOOK = 2.0  # seconds between looks for silent nodes
 
 def run(home: Path, *, as_json: bool = False, verbose: bool = False) -> None:
     """`potluck coordinator up`: until Ctrl-C or SIGTERM."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core logs every stranger's failed handshake
     log = Log(as_json=as_json) if verbose or as_json else Log(open_log(home))
+    logging.basicConfig(level=logging.WARNING, stream=log.stream, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(until_told(home, log))
     except* OwnerMustAct as several:
@@ -78,8 +80,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
         authority = CertificateAuthority.load(home / "pki")
         store = SqliteStore(home / "state.db")
         ledger = ledger_.load(store)
-        blobs, heartbeats = Blobs(home / "blobs"), Heartbeats()
-        guard = Guard(lambda node, key: standing(ledger.state.members, node, key), time.time)
+        blobs, heartbeats, guard = Blobs(home / "blobs"), Heartbeats(), Guard(ledger)
         transfers = Transfers(ledger, blobs, heartbeats)
         reachable = addresses.reachable(settings)
         nodes = NodeDoor(ledger, transfers, heartbeats, log, settings.cluster, reachable)
@@ -94,7 +95,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
         try:
             async with TaskGroup() as tasks:
                 tasks.create_task(ledger.run())
-                tasks.create_task(rotate(authority, identity, home))
+                tasks.create_task(rotate(authority, identity))
                 tasks.create_task(notice_silence(ledger, heartbeats, log))
                 hands = Hands(tasks, work.perform)
                 async for state in ledger.changes():
@@ -126,10 +127,9 @@ async def open_doors(
     return [members, joining]
 
 
-async def rotate(authority: CertificateAuthority, identity: tls.ServerIdentity, home: Path) -> None:
-    """Fresh certificates every day, for our servers and for the host's own command line; open streams live on."""
+async def rotate(authority: CertificateAuthority, identity: tls.ServerIdentity) -> None:
+    """Show a fresh server certificate every day; open streams live on."""
     while True:
-        pki.renew_operator(authority, home / "pki")
         await asyncio.sleep(ROTATION)
         identity.rotate(authority.issue_server())
 

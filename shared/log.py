@@ -12,7 +12,7 @@ class Log:
     """Writes lines for people (or for programs, with `as_json`)."""
 
     def __init__(self, stream: IO[str] | None = None, *, as_json: bool = False) -> None:
-        self._stream = stream or sys.stderr
+        self.stream = stream or sys.stderr
         self._as_json = as_json
 
     def info(self, fact: str, **details: object) -> None:
@@ -27,7 +27,7 @@ class Log:
             line = json.dumps({"time": at, "level": level, "fact": fact, **details}, default=str)
         else:
             line = " ".join([at, level, fact, *(f"{key}={_quoted(value)}" for key, value in details.items())])
-        print(line, file=self._stream, flush=True)
+        print(line, file=self.stream, flush=True)
 
 
 def _quoted(value: object) -> str:

@@ -1,0 +1,169 @@
+"""Rows for people: who stands where and why, in words. Pure; `shares` are what heartbeats said of training, 0 to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from coordinator.logic import rounds
+from coordinator.logic.cluster import Cluster
+from coordinator.logic.facts import Ability, DataCount, Metrics
+from coordinator.logic.presence import Link, Presence
+from coordinator.logic.rounds import Member, Phase, Round, Standing
+from coordinator.logic.runs import Run, RunPhase
+from shared.clock import moment
+from shared.ids import NodeId
+
+Share = Callable[[NodeId], float]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    node: NodeId
+    name: str
+    state: str
+    sentence: str
+    hardware: str = ""
+    data: tuple[DataCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    node: NodeId
+    name: str
+    state: str
+    sentence: str
+    share: float
+    tokens: int = 0
+    bytes: int = 0
+    metrics: Metrics = field(default_factory=dict)
+
+
+def nodes(cluster: Cluster) -> list[NodeRow]:
+    """Every PC that ever joined, in the order of joining."""
+    return [_node(cluster, node) for node in cluster.members.nodes]
+
+
+def members(cluster: Cluster, round: Round, share: Share) -> list[MemberRow]:
+    """Who takes part in a round; before it trains, who could."""
+    named = cluster.members.nodes
+    evaluators = [node for node in sorted(round.evaluators) if node not in round.members]
+    rows = [_member(named[node].name, member, round, share(node)) for node, member in sorted(round.members.items())]
+    extra = [
+        MemberRow(node, named[node].name, "measuring" if node in round.evaluators - round.evaluations.keys() else "measured",
+                  "joined after training had begun", 0.0, metrics=round.evaluations.get(node, {}))
+        for node in evaluators
+    ]  # fmt: skip
+    return sorted([*rows, *extra], key=lambda row: row.name)
+
+
+def round_sentence(round: Round) -> str:
+    """What the round waits for, or how it ended."""
+    match round.phase:
+        case Phase.RECRUITING:
+            return f"waiting for {round.quorum} PCs; {len(round.here)} could start now"
+        case Phase.TRAINING:
+            held = len(rounds.updates(round))
+            return f"{held} of {len(round.members)} updates are here; closes by {moment(round.deadline)} at the latest"
+        case Phase.MERGING:
+            return f"merging {len(rounds.updates(round))} updates"
+        case Phase.EVALUATING:
+            return f"the new model stands; {len(round.evaluations)} of {len(round.evaluators)} PCs have measured it"
+        case Phase.COMMITTED:
+            return f"{len(rounds.updates(round))} updates merged"
+        case Phase.ABANDONED:
+            return f"given up: {round.sentence}; the model is as it was"
+        case _:
+            assert_never(round.phase)
+
+
+def run_sentence(run: Run) -> str:
+    match run.phase:
+        case RunPhase.PREPARING:
+            return "the first model is being made"
+        case RunPhase.RUNNING:
+            return f"{run.committed} of {run.spec['rounds']} rounds done"
+        case RunPhase.FINISHED:
+            return f"all {run.committed} rounds done"
+        case RunPhase.STOPPED:
+            return f"stopped by the host after {run.committed} of {run.spec['rounds']} rounds"
+        case RunPhase.FAILED:
+            return run.sentence
+        case _:
+            assert_never(run.phase)
+
+
+def _node(cluster: Cluster, node: NodeId) -> NodeRow:
+    member, presence = cluster.members.nodes[node], cluster.presences.get(node)
+    if member.revoked is not None:
+        return NodeRow(node, member.name, "revoked", f"removed by the host on {moment(member.revoked)}")
+    if presence is None:
+        return NodeRow(node, member.name, "joined", "has not started `potluck node run` yet")
+    state, sentence = _standing(cluster, presence)
+    return NodeRow(node, member.name, state, sentence, presence.hardware, presence.data)
+
+
+def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
+    match presence.link:
+        case Link.LOST:
+            return "lost", f"not heard since about {moment(presence.since)}"
+        case Link.LEFT:
+            return "left", f"said goodbye on {moment(presence.since)}"
+        case Link.HERE:
+            said = presence.availability
+            match said.state:
+                case Ability.READY:
+                    return "ready", ""
+                case Ability.PAUSED:
+                    until = f", until {moment(said.until)}" if said.until else ""
+                    return "paused", f"by its owner since {moment(said.since)}{until}"
+                case Ability.NO_DATA:
+                    return "no data", said.sentence or "has nothing to train on yet"
+                case Ability.BROKEN:
+                    return "broken", said.sentence
+                case _:
+                    assert_never(said.state)
+        case _:
+            assert_never(presence.link)
+
+
+def _member(name: str, member: Member, round: Round, share: float) -> MemberRow:
+    update = member.update
+    metrics = {**dict(update.metrics if update else ()), **round.evaluations.get(member.node, {})}
+    done = update.share if update else share
+    state, sentence = _work(member, round, done)
+    tokens, size = (update.tokens, update.size) if update else (0, 0)
+    return MemberRow(member.node, name, state, sentence, done, tokens, size, metrics)
+
+
+def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
+    """A word for the column, and the reason."""
+    partly = f"{share:.0%} of this round done" if share else ""
+    match member.standing:
+        case Standing.ASKED:
+            word = "training" if round.phase is Phase.TRAINING else "missed"
+            return word, partly or ("getting ready" if word == "training" else "sent nothing before the round closed")
+        case Standing.UPLOADED:
+            part = f"{share:.0%} of the steps" if share < 1 else ""
+            return ("counted" if round.model is not None else "uploaded"), part
+        case Standing.LOST:
+            return "lost", _joined(f"not heard since {moment(member.since)}", partly)
+        case Standing.PAUSED:
+            return "paused", _joined(f"by its owner since {moment(member.since)}", partly)
+        case Standing.UNABLE:
+            return "unable", _joined(member.sentence, partly)
+        case Standing.LEFT:
+            return "left", _joined(f"said goodbye at {moment(member.since)}", partly)
+        case Standing.REFUSED:
+            return "refused", member.sentence
+        case Standing.LATE:
+            return "late", f"its update came {moment(member.since)}, after the round had closed"
+        case Standing.REVOKED:
+            return "revoked", member.sentence
+        case _:
+            assert_never(member.standing)
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
