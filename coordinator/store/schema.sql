@@ -11,8 +11,6 @@ CREATE TABLE IF NOT EXISTS facts (
     digest TEXT NOT NULL     -- SHA-256 over the other columns
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS facts_by_run ON facts (run, seq);
-
 -- What the facts up to `seq` add up to: saves time at start-up, nothing else.
 CREATE TABLE IF NOT EXISTS snapshots (
     only INTEGER PRIMARY KEY CHECK (only = 1),

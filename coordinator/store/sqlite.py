@@ -85,6 +85,7 @@ class SqliteStore:
 
 _UNREADABLE = f"is damaged: it holds text that is none. {REMEDY}"  # Python's own complaint about bytes, without a code
 _SENTENCES = {
+    sqlite3.SQLITE_ERROR: f"is damaged: its tables are not as potluck made them. {REMEDY}",
     sqlite3.SQLITE_FULL: "could not be written: the disk is full. Free some space and start again; nothing was lost.",
     sqlite3.SQLITE_READONLY: "may not be written: its disk or folder is read-only. Mend that and start again.",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check its folder's permissions, or set POTLUCK_HOME.",
