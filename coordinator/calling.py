@@ -35,4 +35,3 @@ async def calling(home: Path, doing: str) -> AsyncIterator[operator_pb2_grpc.Ope
             yield operator_pb2_grpc.OperatorStub(channel)
     except grpc.aio.AioRpcError as error:
         raise refusal.in_words(error, doing, address) from error
-

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coordinator import settings as settings_
-from shared.errors import OwnerMustAct, PotluckError
+from shared.commands import run_app
+from shared.errors import OwnerMustAct
 
 if TYPE_CHECKING:
     from shared.rpc.v1 import operator_pb2
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Host a group: invite friends, start runs, watch rounds.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Host a group: invite friends, start runs, watch rounds.",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -25,7 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 def init(
     cluster: Annotated[str, typer.Argument(help="What your group is called, for example: saturday")],
     port: Annotated[int, typer.Option(help="Friends reach this port and the next one.")] = settings_.PORT,
-    address: Annotated[list[str] | None, typer.Option(help="Where friends reach this PC from outside (repeatable).")] = None,
+    address: Annotated[
+        list[str] | None, typer.Option(help="Where friends reach this PC from outside (repeatable).")
+    ] = None,
     bind: Annotated[str, typer.Option(help="Listen on this address only.")] = "",
 ) -> None:
     """Make this PC the group's coordinator: its keys and its settings."""
@@ -34,7 +42,9 @@ def init(
 
     home = settings_.home()
     if (home / "settings.json").exists():
-        raise OwnerMustAct(f"There is a coordinator in {home} already (group {settings_.load(home).cluster!r}). Nothing was changed.")
+        raise OwnerMustAct(
+            f"There is a coordinator in {home} already (group {settings_.load(home).cluster!r}). Nothing was changed."
+        )
     if not 1 <= port <= 65534:
         raise OwnerMustAct("The port must be between 1 and 65534.")
     outside = tuple(addresses.with_port(entry, port + 1) for entry in address or ())
@@ -42,7 +52,9 @@ def init(
     settings_.save(settings_.Settings(cluster=slug(cluster), port=port, bind=bind, addresses=outside), home)
     typer.echo(f"Group {slug(cluster)!r} is ready in {home}")
     typer.echo(f"  host words   {words}   (friends will see the same words)")
-    typer.echo(f"  keep safe    {home / 'pki' / 'ca.key'}: without it every friend must join again; with it anyone can be you")
+    typer.echo(
+        f"  keep safe    {home / 'pki' / 'ca.key'}: without it every friend must join again; with it anyone can be you"
+    )
     typer.echo("Next: potluck coordinator up")
 
 
@@ -99,7 +111,10 @@ def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: p
             return await host.Revoke(operator_pb2.RevokeRequest(node=node), timeout=10)
 
     reply = asyncio.run(ask())
-    typer.echo(f"{reply.name} ({reply.node}) is out; {reply.streams_cut} open connection(s) were cut. Its key will not be let in again.")
+    typer.echo(
+        f"{reply.name} ({reply.node}) is out; {reply.streams_cut} open connection(s) were cut. "
+        "Its key will not be let in again."
+    )
 
 
 @app.command()
@@ -110,7 +125,10 @@ def check(file: Annotated[Path, typer.Argument(help="A run file (YAML); see depl
     spec = runfile.require(read_text(file), str(file))
     length = f"{spec['steps']} steps" if spec["steps"] else f"{spec['seconds']:.0f} s"
     recipe = f"LoRA rank {spec['recipe']['rank']}" if spec["recipe"]["kind"] == "lora" else "every weight"
-    typer.echo(f"{file} is fine: {spec['rounds']} rounds of {length}, {recipe} of {spec['model']}, strategy {spec['strategy']['name']}")
+    typer.echo(
+        f"{file} is fine: {spec['rounds']} rounds of {length}, {recipe} of {spec['model']}, "
+        f"strategy {spec['strategy']['name']}"
+    )
 
 
 @app.command()
@@ -199,32 +217,12 @@ def read_text(file: Path) -> str:
 def local_time(milliseconds: int) -> str:
     from datetime import datetime
 
-    return datetime.fromtimestamp(milliseconds / 1000).strftime("%a %d %b %H:%M")  # noqa: DTZ006  for the person here
+    return datetime.fromtimestamp(milliseconds / 1000).strftime("%a %d %b %H:%M")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0 fine, 1 said in words, 130 Ctrl-C."""
-    try:
-        app(args=arguments, prog_name="potluck coordinator", standalone_mode=False)
-    except PotluckError as error:
-        typer.echo(error.sentence, err=True)
-        return 1
-    except typer.Exit as error:
-        return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except Exception as error:
-        if isinstance(error, _usage_error()):
-            error.show()
-            return error.exit_code
-        raise
-    return 0
-
-
-def _usage_error() -> type:
-    import click
-
-    return click.ClickException
+    """Run one command. Exit codes: 0 fine, 1 said in words, 2 mistyped, 130 Ctrl-C."""
+    return run_app(app, "potluck coordinator", arguments)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from shared.errors import OwnerMustAct, TryLater
 from shared.ids import RunId
 
 ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "evaluated", "failed"})
-Opening = Callable[[], Words | None]  # the "open" request for this run as the journal stands, or None before it is prepared
+Opening = Callable[
+    [], Words | None
+]  # the "open" request for this run as the journal stands, or None before it is prepared
 
 
 class Federation:

@@ -1,8 +1,8 @@
 """The coordinator's whole job. READ FIRST, top to bottom.
 
-It holds its home, loads the journal, opens two doors (joining; everything else), and from then on does one thing: facts go
-into the ledger, and after each durable one the world is made to agree with `plan(state)`. Killed at any instruction,
-it loads, plans again and carries on.
+It holds its home, loads the journal, opens two doors (joining; everything else), and from then on does one thing:
+facts go into the ledger, and after each durable one the world is made to agree with `plan(state)`. Killed at any
+instruction, it loads, plans again and carries on.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def run(home: Path, *, as_json: bool = False, verbose: bool = False) -> None:
     """`potluck coordinator up`: until Ctrl-C or SIGTERM."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core logs every stranger's failed handshake
     log = Log(as_json=as_json) if verbose or as_json else Log(open_log(home))
-    logging.basicConfig(level=logging.WARNING, stream=log.stream, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=log.stream, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     try:
         asyncio.run(until_told(home, log))
     except* OwnerMustAct as several:
@@ -86,7 +88,9 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
         nodes = NodeDoor(ledger, transfers, heartbeats, log, settings.cluster, reachable)
         status = Status(ledger, heartbeats, settings.cluster, authority.words, reachable)
         operator = OperatorDoor(ledger, guard, status, authority.pin, reachable, settings.enrol_port)
-        enrol = EnrolDoor(ledger, authority, settings.cluster, settings.port, reachable, (home / "pki" / "group.key").read_bytes())
+        enrol = EnrolDoor(
+            ledger, authority, settings.cluster, settings.port, reachable, (home / "pki" / "group.key").read_bytes()
+        )
         work = Work(home, settings_.cache(), ledger, blobs, transfers, heartbeats, log)
         identity = tls.ServerIdentity(authority.issue_server(), authority.certificate_pem)
         servers = await open_doors(settings, identity, guard, nodes, operator, enrol)
@@ -108,7 +112,12 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
 
 
 async def open_doors(
-    settings: Settings, identity: tls.ServerIdentity, guard: Guard, nodes: NodeDoor, operator: OperatorDoor, enrol: EnrolDoor
+    settings: Settings,
+    identity: tls.ServerIdentity,
+    guard: Guard,
+    nodes: NodeDoor,
+    operator: OperatorDoor,
+    enrol: EnrolDoor,
 ) -> list[grpc.aio.Server]:
     """Listen: members and the host with certificates on one port, joining on the next."""
     members = grpc.aio.server(interceptors=[guard], options=tls.server_options())
@@ -122,7 +131,10 @@ async def open_doors(
         try:
             server.add_secure_port(f"{host}:{port}", identity.credentials(mutual=mutual))
         except RuntimeError as error:
-            raise OwnerMustAct(f"Port {port} is taken by another program (or not allowed). Stop that one, or choose another port in settings.json.") from error
+            raise OwnerMustAct(
+                f"Port {port} is taken by another program (or not allowed). Stop that one, or choose another port "
+                "in the coordinator's settings.json."
+            ) from error
         await server.start()
     return [members, joining]
 
@@ -149,12 +161,14 @@ def say_where(settings: Settings, authority: CertificateAuthority, reachable: tu
     print(f"Group {settings.cluster!r} is up.  host words: {authority.words}")
     shown = [f"{address} ({addresses.kind(address)})" for address in reachable]
     print(f"  Reachable for joining at {', '.join(shown) or 'no address: is this PC on a network?'}")
-    print(f"  Members use port {settings.port}. Invite a friend in another window: potluck coordinator invite NAME", flush=True)
+    print(
+        f"  Members use port {settings.port}. Invite a friend in another window: potluck coordinator invite NAME",
+        flush=True,
+    )
 
 
 def open_log(home: Path) -> TextIO:
     """Facts go to a file when nobody asked to see them."""
     path = home / "log" / "coordinator.log"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return open(path, "a", encoding="utf-8")  # noqa: SIM115  for the life of the process
-
+    return open(path, "a", encoding="utf-8")

@@ -13,7 +13,8 @@ from rich.text import Text
 from shared.rpc.v1 import operator_pb2
 
 COLOURS = {
-    "ready": "green", "training": "cyan", "evaluating": "cyan", "uploaded": "green", "counted": "green", "committed": "green",
+    "ready": "green", "uploaded": "green", "counted": "green", "committed": "green", "finished": "green",
+    "training": "cyan", "evaluating": "cyan", "running": "cyan", "invited": "cyan",
     "paused": "yellow", "late": "yellow", "no data": "yellow", "abandoned": "yellow", "left": "yellow",
     "lost": "red", "broken": "red", "refused": "red", "revoked": "red", "failed": "red",
 }  # fmt: skip
@@ -32,13 +33,17 @@ async def watch(replies: AsyncIterable[operator_pb2.StatusReply], parts: list[st
 
 
 def picture(reply: operator_pb2.StatusReply, parts: list[str]) -> RenderableType:
-    made: list[RenderableType] = [Text.assemble(("group ", "dim"), (reply.cluster, "bold"), ("   host words ", "dim"), reply.words)]
+    made: list[RenderableType] = [
+        Text.assemble(("group ", "dim"), (reply.cluster, "bold"), ("   host words ", "dim"), reply.words)
+    ]
     if "nodes" in parts:
         made.append(nodes(reply))
     if "rounds" in parts:
         made.extend(run(entry) for entry in reply.runs)
         if not reply.runs:
-            made.append(Text("No run yet. Start one: potluck coordinator start FILE (see deploy/examples/)", style="dim"))
+            made.append(
+                Text("No run yet. Start one: potluck coordinator start FILE (see deploy/examples/)", style="dim")
+            )
     return Group(*made)
 
 
@@ -50,7 +55,14 @@ def nodes(reply: operator_pb2.StatusReply) -> RenderableType:
         table.add_column(column)
     for node in reply.nodes:
         data = ", ".join(f"{d.name}: {d.documents:,} documents, {d.tokens:,} tokens" for d in node.data) or "not told"
-        table.add_row(f"{node.name} [dim]{node.node[:6]}[/dim]", coloured(node.state), node.sentence, node.hardware, data, clock(node.last_seen_ms))
+        table.add_row(
+            f"{node.name} [dim]{node.node[:6]}[/dim]",
+            coloured(node.state),
+            node.sentence,
+            node.hardware,
+            data,
+            clock(node.last_seen_ms),
+        )
     for invite in reply.invites:
         if invite.state == "open":
             table.add_row(invite.name, coloured("invited"), f"until {clock(invite.expires_ms)}")
@@ -70,9 +82,14 @@ def run(entry: operator_pb2.RunStatus) -> RenderableType:
             loss = member.metrics.get("loss")
             table.add_row(
                 *(first if index == 0 else ("", "")), member.name, coloured(member.state), member.sentence,
-                f"{member.share:.0%}", f"{member.tokens:,}" if member.tokens else "", f"{loss:.3f}" if loss is not None else "",
+                f"{member.share:.0%}", f"{member.tokens:,}" if member.tokens else "",
+                f"{loss:.3f}" if loss is not None else "",
             )  # fmt: skip
-        if summary := "  ".join(f"{name} {value:.3f}" for name, value in sorted(round_.metrics.items()) if name in ("loss", "bits_per_byte", "perplexity")):
+        if summary := "  ".join(
+            f"{name} {value:.3f}"
+            for name, value in sorted(round_.metrics.items())
+            if name in ("loss", "bits_per_byte", "perplexity")
+        ):
             table.add_row("", "", "[dim]all[/dim]", "", f"[dim]{summary}[/dim]")
     parts: list[RenderableType] = [head, table]
     if entry.model_folder:
@@ -91,5 +108,3 @@ def clock(milliseconds: int) -> str:
     then = datetime.fromtimestamp(milliseconds / 1000).astimezone()
     today = datetime.now().astimezone().date() == then.date()
     return then.strftime("%H:%M:%S" if today else "%a %d %b %H:%M")
-
-

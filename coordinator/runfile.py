@@ -70,7 +70,7 @@ class _Strategy(BaseModel):
 
 
 def _round_length(raw: object) -> tuple[int | None, float | None]:
-    """"16 steps" -> (16, None); "10 min" -> (None, 600.0)."""
+    """ "16 steps" -> (16, None); "10 min" -> (None, 600.0)."""
     text = str(raw).strip()
     if match := re.fullmatch(r"(\d+)\s*steps?", text):
         steps = int(match[1])
@@ -134,7 +134,9 @@ def _spec(run: _RunFile) -> Spec:
     return {
         "run": run.run,
         "model": run.model,
-        "recipe": {"kind": "lora", "rank": lora.lora, "alpha": lora.alpha or 2 * lora.lora} if lora else {"kind": "full"},
+        "recipe": {"kind": "lora", "rank": lora.lora, "alpha": lora.alpha or 2 * lora.lora}
+        if lora
+        else {"kind": "full"},
         "rounds": run.rounds,
         "steps": steps,
         "seconds": seconds,
@@ -160,7 +162,11 @@ def _number(text: str) -> object:
 
 
 def _mistake(root: yaml.Node | None, detail: Any) -> Mistake:
-    path = [part for part in detail["loc"] if not (isinstance(part, str) and (part.startswith("function") or part in ("_Lora", "literal['full']")))]
+    path = [
+        part
+        for part in detail["loc"]
+        if not (isinstance(part, str) and (part.startswith("function") or part in ("_Lora", "literal['full']")))
+    ]
     if detail["loc"][:1] == ("recipe",) and detail["loc"] != ("recipe",):
         path = ["recipe"] if len(path) < 2 or detail["type"] == "literal_error" else path
         allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024"
@@ -187,7 +193,8 @@ def _sentence(path: list[Any], detail: Any) -> str:
 
 
 def _known(path: list[Any]) -> list[str]:
-    part: type[BaseModel] = {"tokens": _TokenSizes, "optimizer": _Optimizer, "strategy": _Strategy}.get(str(path[0]) if path else "", _RunFile)
+    parts: dict[str, type[BaseModel]] = {"tokens": _TokenSizes, "optimizer": _Optimizer, "strategy": _Strategy}
+    part = parts.get(str(path[0]), _RunFile) if path else _RunFile
     return list(part.model_fields)
 
 

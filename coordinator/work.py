@@ -32,7 +32,14 @@ class Work:
     """Every method may be called twice for the same wish; the fact that follows is recorded at most once in effect."""
 
     def __init__(
-        self, home: Path, cache: Path, ledger: Ledger, blobs: Blobs, transfers: Transfers, heartbeats: Heartbeats, log: Log
+        self,
+        home: Path,
+        cache: Path,
+        ledger: Ledger,
+        blobs: Blobs,
+        transfers: Transfers,
+        heartbeats: Heartbeats,
+        log: Log,
     ) -> None:
         self._home, self._cache, self._log = home, cache, log
         self._ledger, self._blobs, self._transfers, self._heartbeats = ledger, blobs, transfers, heartbeats
@@ -68,8 +75,8 @@ class Work:
 
     async def _wake(self, wish: Wake) -> None:
         """At a deadline: give those who clearly progress more time, else say that time has passed."""
-        while (left := wish.at - self._ledger.now()) > 0:
-            await asyncio.sleep(min(left, 3600.0))
+        while (left := wish.at - self._ledger.now()) > 0:  # noqa: ASYNC110  the wall clock may be set
+            await asyncio.sleep(min(left, 60.0))
         at, extended = self._ledger.now(), []
         for run in self._ledger.state.runs.values():
             if run.round is not None and run.round.deadline <= at:
@@ -91,7 +98,9 @@ class Work:
         finally:
             self._asking -= 1
         if isinstance(wish, Merge):
-            self._log.info("merged", run=run.run, round=wish.round, updates=len(wish.updates), model=answer["model"][:12])
+            self._log.info(
+                "merged", run=run.run, round=wish.round, updates=len(wish.updates), model=answer["model"][:12]
+            )
             await self.sweep()
 
     async def _ask(self, run: Run, words: Words) -> Words:
@@ -128,7 +137,13 @@ def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
                 {"node": u.node, "digest": u.digest, "tokens": u.tokens, "share": u.share, "metrics": dict(u.metrics)}
                 for u in wish.updates
             ]
-            return {"op": "merge", "round": wish.round, "model": run.model, "parent_state": run.state, "updates": updates}
+            return {
+                "op": "merge",
+                "round": wish.round,
+                "model": run.model,
+                "parent_state": run.state,
+                "updates": updates,
+            }
         case Summarise():
             assert run.round is not None
             replies = [{"node": node, "metrics": metrics} for node, metrics in sorted(run.round.evaluations.items())]
@@ -150,7 +165,8 @@ def fact(
         case Merge():
             return Merged(
                 at, wish.run, wish.round, tuple(update.node for update in wish.updates), answer["model"],
-                answer.get("delta"), answer.get("state"), dict(answer.get("metrics", {})), str(answer.get("folder", "")),
+                answer.get("delta"), answer.get("state"), dict(answer.get("metrics", {})),
+                str(answer.get("folder", "")),
             )  # fmt: skip
         case Summarise():
             return Summarised(at, wish.run, wish.round, dict(answer.get("metrics", {})))

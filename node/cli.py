@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from node.home import default_home
-from shared.errors import OwnerMustAct, PotluckError
+from shared.commands import run_app
+from shared.errors import OwnerMustAct
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="This PC in the group."
@@ -183,19 +184,3 @@ def progress_line(what: str) -> Callable[[float, str], None]:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit codes: 0 fine, 1 said in words, 2 mistyped, 3 removed from the group, 130 Ctrl-C."""
     return run_app(app, "potluck node", arguments)
-
-
-def run_app(application: typer.Typer, name: str, arguments: list[str] | None) -> int:
-    import click
-
-    try:
-        answer: Any = application(args=arguments, prog_name=name, standalone_mode=False)
-    except PotluckError as error:
-        typer.echo(error.sentence, err=True)
-        return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        return 130
-    return answer if isinstance(answer, int) else 0

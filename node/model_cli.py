@@ -10,11 +10,14 @@ from typing import Annotated
 
 import typer
 
-from node.cli import progress_line, run_app
+from node.cli import progress_line
 from node.home import default_home
+from shared.commands import run_app
 from shared.errors import OwnerMustAct
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The result: fetch it, try it.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The result: fetch it, try it."
+)
 
 
 @app.command()

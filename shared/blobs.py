@@ -124,7 +124,11 @@ class Blobs:
     def _corrupt(self, digest: Digest) -> Refused:
         path = self.path(digest)
         os.replace(path, path.with_suffix(".corrupt"))
-        return Refused(Refusal.CORRUPT, f"The file {path} was damaged on this disk (its bytes no longer match their digest). It was set aside and will be fetched again.")
+        return Refused(
+            Refusal.CORRUPT,
+            f"The file {path} was damaged on this disk (its bytes no longer match their digest). "
+            "It was set aside and will be fetched again.",
+        )
 
 
 class Incoming:
@@ -139,7 +143,7 @@ class Incoming:
 
     def __enter__(self) -> Incoming:
         if not self._blobs.has(self._digest):
-            self._file = open(self._path, "a+b")  # noqa: SIM115  closed in __exit__
+            self._file = open(self._path, "a+b")
             self._file.seek(0)
             while data := self._file.read(CHUNK):
                 self._hash.update(data)
@@ -179,7 +183,9 @@ class Incoming:
         if self._file is None:
             return
         if self.offset != self._size:
-            raise Refused(Refusal.MALFORMED, f"The file ended after {size_words(self.offset)} of {size_words(self._size)}.")
+            raise Refused(
+                Refusal.MALFORMED, f"The file ended after {size_words(self.offset)} of {size_words(self._size)}."
+            )
         if self._hash.hexdigest() != self._digest:
             self.restart()
             raise Refused(Refusal.CORRUPT, "The file did not match its digest; it must be sent again from the start.")

@@ -28,7 +28,9 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Child:
+    async def start(
+        cls, module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
+    ) -> Child:
         """Run `python -m module arguments`, its errors appended to `log`."""
         private_folder(log.parent)
         with open(log, "ab") as errors:

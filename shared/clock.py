@@ -9,7 +9,7 @@ from shared.errors import Refusal, Refused
 LIFETIME = 7 * 24 * 3600.0  # seconds a certificate of ours lives
 BACKDATED = 600.0  # seconds: a new certificate is valid from ten minutes ago, for PCs whose clock is behind
 WARN = 60.0  # seconds of difference that are worth a word
-_HOW = "Set the clock to automatic (on a PC that starts both Windows and Linux, both should keep UTC)"
+HOW = "Set the clock to automatic (on a PC that starts both Windows and Linux, both should keep UTC)"
 
 
 def renew_at(not_before: float, not_after: float, jitter: float = 0.0) -> float:
@@ -35,7 +35,7 @@ def trouble(ahead: float) -> Refused | None:
     return Refused(
         Refusal.CLOCK,
         f"This PC's clock is {difference_words(ahead)} of the host's: certificates would not be valid. "
-        f"{_HOW}, then try again.",
+        f"{HOW}, then try again.",
     )
 
 
@@ -47,7 +47,7 @@ def outside(not_before: float, not_after: float, now: float) -> Refused | None:
     return Refused(
         Refusal.CLOCK,
         f"By this PC's clock it is {moment(now)}, {off} of the host's: its certificate would not be valid. "
-        f"{_HOW}, then try again. If this PC's clock is right, the host's is wrong.",
+        f"{HOW}, then try again. If this PC's clock is right, the host's is wrong.",
     )
 
 

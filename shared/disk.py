@@ -61,7 +61,10 @@ def require_space(folder: Path, need: int, what: str) -> None:
     """Raise OwnerMustAct unless `need` bytes (and a little air) are free where `folder` lies."""
     have = shutil.disk_usage(folder).free
     if have < need + (16 << 20):
-        raise OwnerMustAct(f"The disk is too full for {what}: it needs {size_words(need)}, {folder} has {size_words(have)}. Free some space; it then goes on by itself.")
+        raise OwnerMustAct(
+            f"The disk is too full for {what}: it needs {size_words(need)}, {folder} has {size_words(have)}. "
+            "Free some space; it then goes on by itself."
+        )
 
 
 def disk_trouble(error: OSError, path: Path) -> OSError | OwnerMustAct:
@@ -69,9 +72,15 @@ def disk_trouble(error: OSError, path: Path) -> OSError | OwnerMustAct:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             have = shutil.disk_usage(path.parent).free
-            return OwnerMustAct(f"The disk is full: {path} could not be written ({size_words(have)} free). Free some space and start again; nothing was lost.")
+            return OwnerMustAct(
+                f"The disk is full: {path} could not be written ({size_words(have)} free). "
+                "Free some space and start again; nothing was lost."
+            )
         case errno.EROFS | errno.EACCES | errno.EPERM:
-            return OwnerMustAct(f"{path} may not be written (read-only disk or another user's folder). Choose another folder with POTLUCK_HOME or mend its permissions.")
+            return OwnerMustAct(
+                f"{path} may not be written (read-only disk or another user's folder). "
+                "Choose another folder with POTLUCK_HOME or mend its permissions."
+            )
         case _:
             return error
 
@@ -93,11 +102,14 @@ class HomeLock:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> HomeLock:
-        file = open(self._path, "a+b")  # noqa: SIM115  held open for the life of the lock
+        file = open(self._path, "a+b")
         if not _lock(file):
             holder = self._path.with_name("pid").read_text() if self._path.with_name("pid").exists() else "unknown"
             file.close()
-            raise OwnerMustAct(f"{self._path.parent} is in use by another potluck process (process {holder.strip()}). Stop that one first, or choose another folder with POTLUCK_HOME.")
+            raise OwnerMustAct(
+                f"{self._path.parent} is in use by another potluck process (process {holder.strip()}). "
+                "Stop that one first, or choose another folder with POTLUCK_HOME."
+            )
         self._file = file
         self._path.with_name("pid").write_text(str(os.getpid()))
         return self

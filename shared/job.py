@@ -67,7 +67,9 @@ def parse(data: bytes) -> Job:
         job = _job(raw)
         complaints = _complaints(job)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise PeerMisbehaved(f"The run's description cannot be read ({error}); the coordinator may be a newer version.") from error
+        raise PeerMisbehaved(
+            f"The run's description cannot be read ({error}); the coordinator may be a newer version."
+        ) from error
     if complaints:
         raise PeerMisbehaved(f"The run's description is not acceptable: {'; '.join(complaints)}.")
     return job
@@ -104,7 +106,10 @@ def _complaints(job: Job) -> list[str]:
         (bool(job.tensors), "no trainable tensors"),
         (list(job.tensors) == sorted(job.tensors, key=lambda t: t.name), "tensors are not in order"),
         (len({t.name for t in job.tensors}) == len(job.tensors), "a tensor is named twice"),
-        (all(t.shape and all(0 < n < 1 << 31 for n in t.shape) for t in job.tensors), "a tensor has an impossible shape"),
+        (
+            all(t.shape and all(0 < n < 1 << 31 for n in t.shape) for t in job.tensors),
+            "a tensor has an impossible shape",
+        ),
         (sum(_count(t.shape) for t in job.tensors) < 1 << 36, "more than 68 billion trainable values"),
         (8 <= job.sequence <= 1 << 20, "the sequence must be 8 to 1,048,576 tokens"),
         (job.sequence <= job.batch <= 1 << 26, "the batch must be at least one sequence"),
@@ -112,9 +117,15 @@ def _complaints(job: Job) -> list[str]:
         (job.steps is None or 1 <= job.steps <= 1_000_000, "steps must be 1 to 1,000,000"),
         (job.seconds is None or 0 < job.seconds <= 7 * 86400, "a round lasts at most a week"),
         (0 < job.lr <= 10 and job.schedule in ("cosine", "constant") and 0 <= job.warmup < 1, "the schedule"),
-        (all(0 <= beta < 1 for beta in job.betas) and 0 <= job.weight_decay <= 10 and 0 < job.clip <= 1e6, "the optimizer"),
+        (
+            all(0 <= beta < 1 for beta in job.betas) and 0 <= job.weight_decay <= 10 and 0 < job.clip <= 1e6,
+            "the optimizer",
+        ),
         (job.update in ("difference", "weights") and job.codec in ("fp32", "bf16"), "the kind of update"),
-        (all(_FILE_NAME.fullmatch(name) and is_digest(digest) for name, digest in job.files.items()), "a file name or digest"),
+        (
+            all(_FILE_NAME.fullmatch(name) and is_digest(digest) for name, digest in job.files.items()),
+            "a file name or digest",
+        ),
         (all(re.fullmatch(r"[a-z0-9_]{1,64}", mod) for mod in job.mods), "a mod's name"),
         (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
     ]

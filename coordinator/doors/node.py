@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
-
-import grpc
 
 from coordinator.doors import convert
 from coordinator.doors.transfers import Transfers
@@ -18,11 +15,12 @@ from shared.errors import Refusal, Refused
 from shared.ids import Digest, NodeId, RunId
 from shared.rpc import refusal
 from shared.rpc.protocol import OLDEST, PROTOCOL
+from shared.rpc.refusal import Context
 from shared.rpc.v1 import node_pb2, node_pb2_grpc
 
 if TYPE_CHECKING:
-    from coordinator.ledger import Ledger
     from coordinator.heartbeats import Heartbeats
+    from coordinator.ledger import Ledger
     from shared.log import Log
 
 FIRST_WORD = 20.0  # seconds a node may take to greet
@@ -33,7 +31,13 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
     """One instance serves every node."""
 
     def __init__(
-        self, ledger: Ledger, transfers: Transfers, heartbeats: Heartbeats, log: Log, cluster: str, addresses: tuple[str, ...]
+        self,
+        ledger: Ledger,
+        transfers: Transfers,
+        heartbeats: Heartbeats,
+        log: Log,
+        cluster: str,
+        addresses: tuple[str, ...],
     ) -> None:
         self._ledger, self._transfers, self._heartbeats, self._log = ledger, transfers, heartbeats, log
         self._cluster, self._addresses = cluster, addresses
@@ -45,7 +49,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             changed.set()
 
     async def Control(  # noqa: N802  gRPC's name
-        self, request_iterator: AsyncIterator[node_pb2.NodeMessage], context: grpc.aio.ServicerContext
+        self, request_iterator: AsyncIterator[node_pb2.NodeMessage], context: Context
     ) -> AsyncIterator[node_pb2.CoordinatorMessage]:
         async with refusal.answering(context):
             node, messages = peer().node, aiter(request_iterator)
@@ -69,7 +73,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                     del self._streams[node]
 
     async def UploadOffset(  # noqa: N802
-        self, request: node_pb2.UploadOffsetRequest, context: grpc.aio.ServicerContext
+        self, request: node_pb2.UploadOffsetRequest, context: Context
     ) -> node_pb2.UploadOffsetReply:
         async with refusal.answering(context):
             self._heartbeats.hear(peer().node)
@@ -77,7 +81,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
         raise AssertionError("answering aborts")
 
     async def Upload(  # noqa: N802
-        self, request_iterator: AsyncIterator[node_pb2.UploadChunk], context: grpc.aio.ServicerContext
+        self, request_iterator: AsyncIterator[node_pb2.UploadChunk], context: Context
     ) -> node_pb2.VerdictReply:
         async with refusal.answering(context):
             answer = await self._transfers.upload(peer().node, aiter(request_iterator))
@@ -85,26 +89,28 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
         raise AssertionError("answering aborts")
 
     async def Download(  # noqa: N802
-        self, request: node_pb2.DownloadRequest, context: grpc.aio.ServicerContext
+        self, request: node_pb2.DownloadRequest, context: Context
     ) -> AsyncIterator[node_pb2.DownloadChunk]:
         async with refusal.answering(context):
             async for chunk in self._transfers.download(peer().node, Digest(request.digest), int(request.offset)):
                 yield chunk
 
     async def Verdict(  # noqa: N802
-        self, request: node_pb2.VerdictRequest, context: grpc.aio.ServicerContext
+        self, request: node_pb2.VerdictRequest, context: Context
     ) -> node_pb2.VerdictReply:
         async with refusal.answering(context):
             return convert.verdict(self._transfers.verdict(peer().node, RunId(request.run), int(request.round)))
         raise AssertionError("answering aborts")
 
     async def Models(  # noqa: N802
-        self, request: node_pb2.ModelsRequest, context: grpc.aio.ServicerContext
+        self, request: node_pb2.ModelsRequest, context: Context
     ) -> node_pb2.ModelsReply:
         async with refusal.answering(context):
             return node_pb2.ModelsReply(
                 models=[
-                    node_pb2.Model(run=run.run, round=run.committed, rounds=run.spec["rounds"], job=run.job, model=run.model)
+                    node_pb2.Model(
+                        run=run.run, round=run.committed, rounds=run.spec["rounds"], job=run.job, model=run.model
+                    )
                     for run in self._ledger.state.runs.values()
                     if run.job is not None and run.model is not None
                 ]
@@ -121,14 +127,18 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             raise Refused(Refusal.MALFORMED, "A control stream starts with a greeting.")
         greeting = first.greeting
         if greeting.protocol < OLDEST:
-            raise Refused(Refusal.PROTOCOL, f"This PC speaks protocol {greeting.protocol}; this group needs {OLDEST} to {PROTOCOL}. Update potluck on this PC.")
+            raise Refused(
+                Refusal.PROTOCOL,
+                f"This PC speaks protocol {greeting.protocol}; this group needs {OLDEST} to {PROTOCOL}. "
+                "Update potluck on this PC.",
+            )
         self._heartbeats.hear(node)
         at = self._ledger.now()
         await self._ledger.record(
             Greeted(
                 at, node, convert.availability(greeting.availability, at), greeting.hardware[:200],
                 tuple(convert.data_count(count) for count in greeting.data[:DATA_SETS]),
-                {run: seconds for run, seconds in greeting.step_seconds.items() if math.isfinite(seconds) and 0 < seconds < 1e6},
+                {run: seconds for run, seconds in greeting.step_seconds.items() if 0 < seconds < 1e6},
             )
         )  # fmt: skip
 
@@ -146,13 +156,18 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                 case "evaluation":
                     evaluation = message.evaluation
                     metrics = convert.metrics(evaluation.metrics)
-                    await self._ledger.record(Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics))
+                    await self._ledger.record(
+                        Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics)
+                    )
                 case "leave":
                     await self._ledger.record(Left(at, node))
                     self._heartbeats.forget(node)
                     return
                 case _:
-                    raise Refused(Refusal.MALFORMED, "The coordinator does not know that message; update potluck on the host's PC.")
+                    raise Refused(
+                        Refusal.MALFORMED,
+                        "The coordinator does not know that message; update potluck on the host's PC.",
+                    )
             self._heartbeats.hear(node)
 
     async def _duties(

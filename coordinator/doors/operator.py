@@ -7,8 +7,6 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-import grpc
-
 from coordinator import runfile
 from coordinator.addresses import with_port
 from coordinator.logic import members
@@ -19,6 +17,7 @@ from shared import invite
 from shared.errors import Refusal, Refused
 from shared.ids import RunId, slug
 from shared.rpc import refusal
+from shared.rpc.refusal import Context
 from shared.rpc.v1 import operator_pb2, operator_pb2_grpc
 
 if TYPE_CHECKING:
@@ -31,12 +30,14 @@ REFRESH = 2.0  # seconds between looks at heartbeats while watching
 
 
 class OperatorDoor(operator_pb2_grpc.OperatorServicer):
-    def __init__(self, ledger: Ledger, guard: Guard, status: Status, pin: bytes, addresses: tuple[str, ...], enrol_port: int) -> None:
+    def __init__(
+        self, ledger: Ledger, guard: Guard, status: Status, pin: bytes, addresses: tuple[str, ...], enrol_port: int
+    ) -> None:
         self._ledger, self._guard, self._status = ledger, guard, status
         self._pin, self._addresses, self._enrol_port = pin, addresses, enrol_port
 
     async def Invite(  # noqa: N802  gRPC's name
-        self, request: operator_pb2.InviteRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.InviteRequest, context: Context
     ) -> operator_pb2.InviteReply:
         async with refusal.answering(context):
             if not 60 <= request.valid_seconds <= LONGEST_INVITE:
@@ -50,11 +51,13 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
             made = invite.fresh(self._pin, at + request.valid_seconds, addresses)
             fact = InviteMade(at, made.id.hex(), name, invite.secret_hash(made.secret), made.expires)
             await self._ledger.record(fact)
-            return operator_pb2.InviteReply(word=invite.word(made), expires_ms=int(made.expires * 1000), addresses=addresses)
+            return operator_pb2.InviteReply(
+                word=invite.word(made), expires_ms=int(made.expires * 1000), addresses=addresses
+            )
         raise AssertionError("answering aborts")
 
     async def Revoke(  # noqa: N802
-        self, request: operator_pb2.RevokeRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.RevokeRequest, context: Context
     ) -> operator_pb2.RevokeReply:
         async with refusal.answering(context):
             fact = members.revoke(self._ledger.state.members, request.node, self._ledger.now())
@@ -66,7 +69,7 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
         raise AssertionError("answering aborts")
 
     async def Start(  # noqa: N802
-        self, request: operator_pb2.StartRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.StartRequest, context: Context
     ) -> operator_pb2.StartReply:
         async with refusal.answering(context):
             spec = runfile.require(request.run_file, request.file_name or "the run file")
@@ -76,7 +79,7 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
         raise AssertionError("answering aborts")
 
     async def Stop(  # noqa: N802
-        self, request: operator_pb2.StopRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.StopRequest, context: Context
     ) -> operator_pb2.StopReply:
         async with refusal.answering(context):
             going = [run.run for run in self._ledger.state.runs.values() if RUN_EDGES[run.phase]]
@@ -89,14 +92,14 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
         raise AssertionError("answering aborts")
 
     async def Status(  # noqa: N802
-        self, request: operator_pb2.StatusRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.StatusRequest, context: Context
     ) -> operator_pb2.StatusReply:
         async with refusal.answering(context):
             return self._status.reply()
         raise AssertionError("answering aborts")
 
     async def Watch(  # noqa: N802
-        self, request: operator_pb2.StatusRequest, context: grpc.aio.ServicerContext
+        self, request: operator_pb2.StatusRequest, context: Context
     ) -> AsyncIterator[operator_pb2.StatusReply]:
         async with refusal.answering(context):
             told: operator_pb2.StatusReply | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from coordinator.logic import verdicts
 from coordinator.logic.cluster import Cluster
-from coordinator.logic.facts import Uploaded, UpdateRefused
+from coordinator.logic.facts import UpdateRefused, Uploaded
 from coordinator.logic.rounds import Phase, Round
 from coordinator.logic.runs import Run, record
 from coordinator.logic.verdicts import Answer, Verdict
@@ -27,8 +27,8 @@ from shared.rpc.v1 import node_pb2
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coordinator.ledger import Ledger
     from coordinator.heartbeats import Heartbeats
+    from coordinator.ledger import Ledger
 
 IDLE = 60.0  # seconds without a chunk after which an upload is given up; the node resumes it
 METRICS = 64  # named figures an update may carry
@@ -102,14 +102,21 @@ class Transfers:
         if round_.phase is not Phase.TRAINING or run.job is None:
             raise Refused(Refusal.UPDATE, f"Round {round_.number} is {round_.phase}: it takes no updates now.")
         if header.model != round_.base:
-            raise Refused(Refusal.UPDATE, f"The update was trained from another model than round {round_.number} started from.")
+            raise Refused(
+                Refusal.UPDATE, f"The update was trained from another model than round {round_.number} started from."
+            )
         job = self.job(run.job)
         want = safe.layout(job.tensors, job.codec if job.update == "difference" else "fp32").size
         if header.size != want:
             words = f"An update of this run has {want:,} bytes; this one has {header.size:,}."
             return Answer(Verdict.REFUSED, words, digest), job
         figures = [header.share, *header.metrics.values()]
-        if len(header.metrics) > METRICS or not all(map(math.isfinite, figures)) or not 0 < header.share <= 1 or not 0 < header.tokens < 1 << 53:
+        if (
+            len(header.metrics) > METRICS
+            or not all(map(math.isfinite, figures))
+            or not 0 < header.share <= 1
+            or not 0 < header.tokens < 1 << 53
+        ):
             return Answer(Verdict.REFUSED, "The update's figures (share, tokens, metrics) make no sense.", digest), job
         require_space(self._blobs.root, want, "a friend's update")
         return None, job
@@ -118,12 +125,16 @@ class Transfers:
         """No bytes are taken. A refusal and a late arrival are journalled, so that the host sees them too."""
         run, round_number, digest = RunId(header.run), int(header.round), Digest(header.digest)
         if answer.verdict is Verdict.REFUSED and is_digest(digest):
-            await self._ledger.record(UpdateRefused(self._ledger.now(), run, round_number, node, digest, answer.sentence))
+            await self._ledger.record(
+                UpdateRefused(self._ledger.now(), run, round_number, node, digest, answer.sentence)
+            )
         elif answer.verdict is Verdict.LATE and is_digest(digest):
             await self._ledger.record(uploaded(self._ledger.now(), node, header))
         return answer
 
-    async def _receive(self, node: NodeId, first: node_pb2.UploadChunk, chunks: AsyncIterator[node_pb2.UploadChunk]) -> None:
+    async def _receive(
+        self, node: NodeId, first: node_pb2.UploadChunk, chunks: AsyncIterator[node_pb2.UploadChunk]
+    ) -> None:
         header = first.header
         with self._blobs.receiving(Digest(header.digest), header.size) as incoming:
             chunk: node_pb2.UploadChunk | None = first

@@ -60,10 +60,12 @@ def apply(cluster: Cluster, fact: Fact) -> Cluster:
         fact = replace(fact, at=cluster.now)
     if isinstance(fact, CoordinatorStarted):
         cluster = _each_run(cluster, lambda run: runs.postpone(run, fact.at - cluster.now))
+    if isinstance(fact, Extended):
+        cluster = _tell(cluster, fact)  # before time passes: it is recorded when the old deadline has come
     cluster = replace(cluster, now=fact.at)
     cluster = _each_run(cluster, lambda run: runs.elapse(run, fact.at, ready(cluster, run.run)))
     match fact:
-        case CoordinatorStarted() | Elapsed():
+        case CoordinatorStarted() | Elapsed() | Extended():
             return cluster
         case InviteMade() | InviteFailed() | Joined():
             return replace(cluster, members=members.apply(cluster.members, fact))
@@ -76,7 +78,7 @@ def apply(cluster: Cluster, fact: Fact) -> Cluster:
             return replace(cluster, runs={**cluster.runs, **new})
         case Configured():
             return _configure(cluster, fact)
-        case Prepared() | RunStopped() | RunFailed() | Uploaded() | UpdateRefused() | Extended() | Merged():
+        case Prepared() | RunStopped() | RunFailed() | Uploaded() | UpdateRefused() | Merged():
             return _tell(cluster, fact)
         case Evaluated() | Summarised():
             return _tell(cluster, fact)

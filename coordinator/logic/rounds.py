@@ -115,7 +115,8 @@ class Round:
 
 def apply(round: Round, fact: RoundFact) -> Round:
     """Fold one fact into the round. Late and repeated facts change nothing."""
-    round = elapse(round, fact.at)
+    if not isinstance(fact, Extended):  # recorded when a deadline comes, and instead of letting it pass
+        round = elapse(round, fact.at)
     match fact:
         case Configured() if round.phase is Phase.RECRUITING and len(fact.who) >= round.quorum:
             round = _train(round, fact)

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from coordinator.logic import rounds
 from coordinator.logic.deadlines import deadline
-from coordinator.logic.facts import Configured, Prepared, RoundFact, RunFailed, RunStarted, RunStopped, Spec
+from coordinator.logic.facts import Configured, Extended, Prepared, RoundFact, RunFailed, RunStarted, RunStopped, Spec
 from coordinator.logic.rounds import EDGES, Phase, Round, Standing
 from coordinator.logic.wishes import Prepare, Wish
 from shared.ids import Digest, NodeId, RunId
@@ -67,7 +67,8 @@ def started(fact: RunStarted) -> Run:
 
 def apply(run: Run, fact: Prepared | RunStopped | RunFailed | RoundFact, ready: Ready) -> Run:
     """Fold one fact into the run, and open the next round when one has ended."""
-    run = elapse(run, fact.at, ready)
+    if not isinstance(fact, Extended):
+        run = elapse(run, fact.at, ready)
     match fact:
         case Prepared() if run.phase is RunPhase.PREPARING:
             run = replace(run, job=fact.job, model=fact.model, state=fact.state)

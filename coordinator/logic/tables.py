@@ -51,10 +51,16 @@ def members(cluster: Cluster, round: Round, share: Share) -> list[MemberRow]:
     evaluators = [node for node in sorted(round.evaluators) if node not in round.members]
     rows = [_member(named[node].name, member, round, share(node)) for node, member in sorted(round.members.items())]
     extra = [
-        MemberRow(node, named[node].name, "measuring" if node in round.evaluators - round.evaluations.keys() else "measured",
-                  "joined after training had begun", 0.0, metrics=round.evaluations.get(node, {}))
+        MemberRow(
+            node,
+            named[node].name,
+            "measured" if node in round.evaluations else "measuring",
+            "came after training had begun",
+            0.0,
+            metrics=round.evaluations.get(node, {}),
+        )
         for node in evaluators
-    ]  # fmt: skip
+    ]
     return sorted([*rows, *extra], key=lambda row: row.name)
 
 

@@ -28,7 +28,11 @@ RUN_FILE = HERE / "deploy" / "examples" / "demo.yaml"
 
 def main() -> int:
     arguments = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    arguments.add_argument("--controls", action="store_true", help="also: three PCs on one friend's own text only (takes three times as long)")
+    arguments.add_argument(
+        "--controls",
+        action="store_true",
+        help="also: three PCs on one friend's own text only (takes three times as long)",
+    )
     arguments.add_argument("--folder", type=Path, default=HERE / "demo", help="where everything is put")
     chosen = arguments.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -59,7 +63,9 @@ def demo(console: Console, folder: Path, *, controls: bool) -> None:
     console.print(f"\nThe model: {model}", soft_wrap=True)
     first = next(iter(collections))
     prompt = texts.PROMPTS.get(first, "The")
-    console.print(f'Try it: POTLUCK_HOME={folder / first} {HERE}/.venv/bin/potluck model try {run} "{prompt}"', soft_wrap=True)
+    console.print(
+        f'Try it: POTLUCK_HOME={folder / first} {HERE}/.venv/bin/potluck model try {run} "{prompt}"', soft_wrap=True
+    )
     console.print(f"Losses as curves: {HERE}/.venv/bin/tensorboard --bind_all=false --logdir {folder}", soft_wrap=True)
     console.print(f"{seconds:.0f} seconds in all.")
     result = folder / "result.json"
@@ -74,19 +80,27 @@ def evening(
     host = Host(folder / "host")
     friends = [Friend(name, folder / name) for name in collections]
     with ExitStack() as stack:
-        console.print(f"host  $ potluck coordinator init demo && potluck coordinator up   ({folder / 'host'})", soft_wrap=True)
+        console.print(
+            f"host  $ potluck coordinator init demo && potluck coordinator up   ({folder / 'host'})", soft_wrap=True
+        )
         host.potluck("init", "demo", "--bind", "127.0.0.1", "--port", str(free_ports()))
         coordinator = stack.enter_context(running(host.home, ["coordinator", "up"]))
         wait_for("the coordinator", lambda: quiet(host.status), [coordinator], 60)
         for friend in friends:
             word = host.potluck("invite", friend.name).strip()
             said = friend.potluck("join", "-", "--name", friend.name, stdin=word)
+            friend.choose(engine="deepspeed", zero=3, threads=1)
             console.print(f"{friend.name:5} $ potluck node join {word[:12]}...   {first_words(said)}", soft_wrap=True)
         for friend in friends:
             globs = [part for glob in hold_out for part in ("--hold-out", glob)]
-            friend.potluck("data", "add", str(collections[friend.name]), "--name", friend.name, "--no-tell-host", *globs)
+            friend.potluck(
+                "data", "add", str(collections[friend.name]), "--name", friend.name, "--no-tell-host", *globs
+            )
             counts = next(c for c in friend.ask("data", "list") if c["name"] == friend.name)
-            console.print(f"{friend.name:5} $ potluck node data add texts/{friend.name}   {counts['documents']:,} documents, {counts['bytes']:,} bytes, {counts['tokens']:,} tokens, {counts['held_out_documents']:,} of the documents held out", soft_wrap=True)
+            console.print(
+                f"{friend.name:5} $ potluck node data add texts/{friend.name}   {counts['documents']:,} documents, {counts['bytes']:,} bytes, {counts['tokens']:,} tokens, {counts['held_out_documents']:,} of the documents held out",
+                soft_wrap=True,
+            )
         console.print("host  $ potluck coordinator start deploy/examples/demo.yaml")
         host.potluck("start", str(RUN_FILE))
         run = wait_for("the run to be prepared", lambda: prepared(host), [coordinator])
@@ -115,8 +129,14 @@ def train_alone(console: Console, friends: list[Friend], run: str) -> dict[str, 
     found = {}
     for friend, answer in zip(friends, answers, strict=True):
         best = answer["best"]
-        found[friend.name] = {"before": answer["before"]["bits_per_byte"], "alone": answer[best]["bits_per_byte"], "best": best}
-        console.print(f"  {friend.name}: {found[friend.name]['before']:.3f} -> {found[friend.name]['alone']:.3f} bits per byte ({best} weights)")
+        found[friend.name] = {
+            "before": answer["before"]["bits_per_byte"],
+            "alone": answer[best]["bits_per_byte"],
+            "best": best,
+        }
+        console.print(
+            f"  {friend.name}: {found[friend.name]['before']:.3f} -> {found[friend.name]['alone']:.3f} bits per byte ({best} weights)"
+        )
     return found
 
 
@@ -129,7 +149,9 @@ def watch_rounds(console: Console, host: Host, run: str, processes: list[Any]) -
         status = host.status()
         mine = next(entry for entry in status["runs"] if entry["run"] == run)
         for entry in mine["history"]:
-            line = f"  round {entry['number']}: {entry['phase']}" + (f" ({entry['sentence']})" if entry["sentence"] else "")
+            line = f"  round {entry['number']}: {entry['phase']}" + (
+                f" ({entry['sentence']})" if entry["sentence"] else ""
+            )
             if line not in said:
                 said.add(line)
                 console.print(line, soft_wrap=True)

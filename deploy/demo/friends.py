@@ -30,6 +30,10 @@ class Friend:
         """One command of this friend's, to its end; its standard output."""
         return command(self.home, ["node", *arguments], stdin)
 
+    def choose(self, **settings: Any) -> None:
+        """How this PC trains: what `settings.json` in its home says."""
+        (self.home / "node" / "settings.json").write_text(json.dumps(settings))
+
     def ask(self, *arguments: str) -> Any:
         return json.loads(self.potluck(*arguments, "--json").splitlines()[-1])
 
@@ -91,7 +95,9 @@ def running(home: Path, arguments: Sequence[str]) -> Iterator[subprocess.Popen[b
             process.wait()
 
 
-def wait_for(what: str, check: Any, processes: Sequence[subprocess.Popen[bytes]] = (), patience: float = PATIENCE) -> Any:
+def wait_for(
+    what: str, check: Any, processes: Sequence[subprocess.Popen[bytes]] = (), patience: float = PATIENCE
+) -> Any:
     """Poll until `check()` is truthy. A process that ends meanwhile, or too long a wait, fails in words."""
     until = time.monotonic() + patience
     while time.monotonic() < until:

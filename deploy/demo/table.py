@@ -36,7 +36,15 @@ def show(console: Console, outcomes: list[Outcome], alone_best: dict[str, str]) 
     controls = any(outcome.own is not None for outcome in outcomes)
     table = Table(title="Bits per byte on each friend's own held-out text (lower is better)", title_justify="left")
     table.add_column("friend")
-    for column in ("before", "alone, at its best", "together", *(["3 PCs, own text only"] if controls else []), "gained", "sent", "received"):
+    for column in (
+        "before",
+        "alone, at its best",
+        "together",
+        *(["3 PCs, own text only"] if controls else []),
+        "gained",
+        "sent",
+        "received",
+    ):
         table.add_column(column, justify="right")
     for o in outcomes:
         own = [f"{o.own:.3f}" if o.own is not None else "-"] if controls else []
@@ -67,8 +75,14 @@ def verdict(outcomes: list[Outcome]) -> str:
     if even:
         parts.append(f"No difference: {', '.join(even)}.")
     better = mean([o.together for o in outcomes]) < mean([o.alone for o in outcomes])
-    parts.append("On average the group did better than its members alone." if better else "On average the group did WORSE than its members alone.")
-    parts.append("Same evening, more PCs: each friend's PC took as many steps alone as in the group; the group took them side by side.")
+    parts.append(
+        "On average the group did better than its members alone."
+        if better
+        else "On average the group did WORSE than its members alone."
+    )
+    parts.append(
+        "Same evening, more PCs: each friend's PC took as many steps alone as in the group; the group took them side by side."
+    )
     if any(o.own is not None for o in outcomes):
         parts.append("The control shows what three PCs reach on one friend's text only.")
     return " ".join(parts)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from shared.clock import moment, outside
+from shared.clock import HOW, moment, outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
 from shared.identity import dates_of
 
@@ -121,6 +121,13 @@ def _refused(code: str, sentence: str) -> PotluckError:
 
 def _unreachable(details: str, doing: str, address: str) -> PotluckError:
     said = details.lower()
+    if "not yet valid" in said or "has expired" in said:  # the host's: ours is looked at by `preflight`
+        off = "behind" if "not yet valid" in said else "ahead of"
+        return Refused(
+            Refusal.CLOCK,
+            f"This PC's clock seems to be {off} the host's: the certificate shown at {address} is not valid by it. "
+            f"{HOW}. If it is right, the host's clock is wrong, or its coordinator slept for days: start it again.",
+        )
     if "certificate_verify_failed" in said or "certificate verify failed" in said or "peer name" in said:
         return PeerMisbehaved(
             f"What answers at {address} could not prove that it is your host, so nothing was sent. "

@@ -7,10 +7,15 @@ a connection that a router silently forgot: with the keepalive options alone tha
 
 from __future__ import annotations
 
+import os
+
 import grpc
 import grpc.aio
 
 from shared.identity import SERVER_NAME, ServerCertificate
+
+# gRPC's core writes its own lines to standard error on every failed handshake; our errors say it in words.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate

@@ -16,8 +16,9 @@ def stale() -> list[str]:
         fresh = Path(folder)
         protos = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto").rglob("*.proto"))
         subprocess.run(
-            [sys.executable, "-m", "grpc_tools.protoc", "-Iproto", f"--python_out={fresh}", f"--mypy_out=readable_stubs,quiet:{fresh}",
-             f"--grpc_python_out={fresh}", f"--mypy_grpc_out=readable_stubs,quiet:{fresh}", *protos],
+            [sys.executable, "-m", "grpc_tools.protoc", "-Iproto", f"--python_out={fresh}",
+             f"--mypy_out=readable_stubs,quiet:{fresh}", f"--grpc_python_out={fresh}",
+             f"--mypy_grpc_out=readable_stubs,quiet:{fresh}", *protos],
             cwd=ROOT, check=True, env={"PATH": str(Path(sys.executable).parent)},
         )  # fmt: skip
         made = {str(path.relative_to(fresh)): path.read_bytes() for path in fresh.rglob("*pb2*")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -54,7 +53,7 @@ class Group:
         friend = self.friends[name] = Friend(name, self._folder / name)
         friend.potluck("join", "-", "--name", name, stdin=self.host.potluck("invite", name).strip())
         if settings:
-            (friend.home / "node" / "settings.json").write_text(json.dumps(settings))
+            friend.choose(**settings)
         if text:
             notes = self._folder / f"{name}-notes"
             notes.mkdir()

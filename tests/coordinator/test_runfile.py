@@ -54,7 +54,11 @@ quorum: 2
 
 
 def test_numbers_may_be_written_as_people_write_them() -> None:
-    spec = require("run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\ntokens: {sequence: 1k, batch: 64k}\noptimizer: {lr: 5e-5, warmup: 10%}\n", "a.yaml")
+    spec = require(
+        "run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\n"
+        "tokens: {sequence: 1k, batch: 64k}\noptimizer: {lr: 5e-5, warmup: 10%}\n",
+        "a.yaml",
+    )
     assert (spec["sequence"], spec["batch"], spec["seconds"]) == (1024, 65536, 600)
     assert spec["lr"] == 5e-5
     assert spec["warmup"] == 0.1
@@ -75,6 +79,8 @@ def test_rubbish_is_answered_in_words(text: str) -> None:
 
 
 def test_a_batch_holds_at_least_one_sequence() -> None:
-    _, mistakes = check("run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\ntokens: {sequence: 1k, batch: 512}\n")
+    _, mistakes = check(
+        "run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\ntokens: {sequence: 1k, batch: 512}\n"
+    )
     assert [m.where for m in mistakes] == ["tokens"]
     assert "sequence" in mistakes[0].sentence

@@ -13,8 +13,9 @@ from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec, dump, parse, payload_bytes
 
 JOB = Job(
-    run=RunId("demo-abc123"), name="demo", rounds=2, base="smollm2-135m", files={"config.json": Digest("a" * 64)}, lora=4, lora_alpha=8,
-    tensors=(TensorSpec("a", (2, 3)), TensorSpec("b", (4,))), sequence=64, batch=128, steps=4, seconds=None, lr=1e-3, schedule="cosine",
+    run=RunId("demo-abc123"), name="demo", rounds=2, base="smollm2-135m", files={"config.json": Digest("a" * 64)},
+    lora=4, lora_alpha=8, tensors=(TensorSpec("a", (2, 3)), TensorSpec("b", (4,))), sequence=64, batch=128,
+    steps=4, seconds=None, lr=1e-3, schedule="cosine",
     warmup=0.1, betas=(0.9, 0.95), weight_decay=0.1, clip=1.0, update="difference", codec="bf16",
 )  # fmt: skip
 
