@@ -9,6 +9,7 @@ from coordinator.logic.facts import (
     AvailabilityChanged,
     CoordinatorStarted,
     Elapsed,
+    Extended,
     Left,
     Lost,
     RunStarted,
@@ -149,6 +150,13 @@ def test_a_round_under_way_is_not_interrupted_by_an_older_run() -> None:
 def test_time_never_goes_back() -> None:
     state = tell(training(ANA, BO), Elapsed(50.0), uploaded(ANA, at=3.0))
     assert (state.now, the_round(state).members[ANA].since) == (50.0, 50.0)
+
+
+def test_a_round_is_extended_at_the_very_deadline() -> None:
+    at = the_round(training(ANA, BO)).deadline
+    state = tell(training(ANA, BO), uploaded(ANA), Extended(at + 0.1, RUN, 1, at + 50.0))
+    assert (the_round(state).phase, the_round(state).deadline) == (Phase.TRAINING, at + 50.0)
+    assert the_round(tell(state, Elapsed(at + 50.0))).number == 2, "the quorum never came"
 
 
 def test_a_restart_moves_the_deadline_by_the_time_away() -> None:

@@ -32,7 +32,7 @@ from coordinator.logic.facts import (
     UpdateRefused,
     Uploaded,
 )
-from coordinator.logic.members import Joined, Revoked
+from coordinator.logic.members import Revoked
 from coordinator.logic.rounds import EDGES, Phase, Round
 from coordinator.logic.runs import RUN_EDGES, Run
 from coordinator.logic.verdicts import Verdict
@@ -79,6 +79,14 @@ class Story:
     revoked: set[NodeId] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class Step:
+    story: Story  # so far
+    before: Cluster
+    fact: Fact
+    after: Cluster
+
+
 def begun() -> Story:
     """A story whose first run is about to ask for nodes."""
     story = Story()
@@ -87,8 +95,8 @@ def begun() -> Story:
     return story
 
 
-def played(moves: list[Move]) -> Iterator[tuple[Story, Cluster, Fact, Cluster]]:
-    """Each step of the history: the story so far, the state before, the fact, the state after."""
+def played(moves: list[Move]) -> Iterator[Step]:
+    """The history, step by step."""
     story = begun()
     for move in moves:
         story.wished = list(dict.fromkeys((*story.wished, *cluster.plan(story.state))))
@@ -100,7 +108,7 @@ def played(moves: list[Move]) -> Iterator[tuple[Story, Cluster, Fact, Cluster]]:
                 story.heeded.append(fact)
             if isinstance(fact, Revoked):
                 story.revoked.add(fact.node)
-            yield story, before, fact, after
+            yield Step(story, before, fact, after)
 
 
 def happening(story: Story, move: Move) -> Iterator[Fact]:
@@ -175,104 +183,101 @@ def done(wish: Wish, at: float, number: int) -> Fact:
             return Elapsed(max(at, until))
 
 
+def rounds_of(run: Run) -> list[Round]:
+    return [*run.history, *([run.round] if run.round is not None else [])]
+
+
 def every_round(state: Cluster) -> list[tuple[Run, Round]]:
-    return [
-        (run, round)
-        for run in state.runs.values()
-        for round in (*run.history, *([run.round] if run.round is not None else []))
+    return [(run, round) for run in state.runs.values() for round in rounds_of(run)]
+
+
+@given(histories)
+@thorough
+def test_no_history_breaks_a_promise(moves: list[Move]) -> None:
+    for step in played(moves):
+        nothing_merges_below_quorum(step)
+        a_round_commits_exactly_once(step)
+        a_repeated_fact_changes_nothing(step)
+        an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(step)
+        no_revoked_node_appears_after_its_revocation(step)
+        what_has_ended_wants_nothing(step)
+
+
+def nothing_merges_below_quorum(step: Step) -> None:
+    for _, round in every_round(step.after):
+        if round.phase in (Phase.MERGING, Phase.EVALUATING, Phase.COMMITTED):
+            assert len(rounds.updates(round)) >= round.quorum
+    for wish in cluster.plan(step.after):
+        if isinstance(wish, Merge):
+            assert len({update.node for update in wish.updates}) >= SPEC["quorum"]
+            assert list(wish.updates) == sorted(wish.updates, key=lambda update: update.node)
+
+
+def a_round_commits_exactly_once(step: Step) -> None:
+    for name, run in step.before.runs.items():
+        now = step.after.runs[name]
+        assert now.history[: len(run.history)] == run.history, "what has ended stays as it was"
+        assert now.committed - run.committed in ((0, 1) if isinstance(step.fact, Merged) else (0,))
+        assert (now.model == run.model) == (now.committed == run.committed) or run.job is None
+    for run in step.after.runs.values():
+        attempts = rounds_of(run)
+        stand = [round for round in attempts if round.model]
+        assert len(stand) == run.committed <= run.spec["rounds"]
+        assert not stand or stand[-1].model == run.model
+        assert [round.number for round in attempts] == list(range(1, len(attempts) + 1))
+
+
+def a_repeated_fact_changes_nothing(step: Step) -> None:
+    after = step.after
+    assert cluster.apply(after, step.fact) == after
+    for earlier in step.story.heeded[-4:]:
+        if not isinstance(earlier, Greeted | AvailabilityChanged | Lost | Left | Elapsed | CoordinatorStarted):
+            assert cluster.apply(after, replace(earlier, at=after.now)) == after
+
+
+def an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(step: Step) -> None:
+    final, acknowledged = {Verdict.COUNTED, Verdict.REFUSED, Verdict.ABANDONED}, step.story.acknowledged
+    counted = [
+        (run.run, round.number, update.node, update.digest)
+        for run, round in every_round(step.after)
+        if round.model is not None
+        for update in rounds.updates(round)
     ]
+    assert len(counted) == len(set(counted))
+    for update, known in acknowledged.items():
+        answer = cluster.verdict(step.after, *update)
+        assert answer.verdict in final | {Verdict.ACCEPTED}
+        assert answer.sentence
+        assert known not in final or answer.verdict is known, "a final verdict stays"
+        assert (update in counted) == (answer.verdict is Verdict.COUNTED)
+        acknowledged[update] = answer.verdict
+    if isinstance(fact := step.fact, Uploaded):
+        update = (fact.run, fact.round, fact.node, fact.digest)
+        if cluster.verdict(step.after, *update).verdict is Verdict.ACCEPTED:
+            acknowledged[update] = Verdict.ACCEPTED
 
 
-@given(histories)
-@thorough
-def test_nothing_merges_below_quorum(moves: list[Move]) -> None:
-    for _, _, _, after in played(moves):
-        for _, round in every_round(after):
-            if round.phase in (Phase.MERGING, Phase.EVALUATING, Phase.COMMITTED):
-                assert len(rounds.updates(round)) >= round.quorum
-        for wish in cluster.plan(after):
-            if isinstance(wish, Merge):
-                assert len({update.node for update in wish.updates}) >= SPEC["quorum"]
-                assert list(wish.updates) == sorted(wish.updates, key=lambda update: update.node)
+def no_revoked_node_appears_after_its_revocation(step: Step) -> None:
+    for node in step.story.revoked:
+        assert node not in step.after.presences
+        assert cluster.duties(step.after, node) == ()
+        assert repr(node) not in repr(cluster.plan(step.after))
+        for name, run in step.before.runs.items():
+            now = step.after.runs[name]
+            if now.committed > run.committed:
+                newest = [round for round in rounds_of(now) if round.model][-1]
+                assert node not in {update.node for update in rounds.updates(newest)}
 
 
-@given(histories)
-@thorough
-def test_a_round_commits_exactly_once(moves: list[Move]) -> None:
-    for _, before, fact, after in played(moves):
-        for name, run in before.runs.items():
-            now = after.runs[name]
-            assert now.history[: len(run.history)] == run.history, "what has ended stays as it was"
-            assert now.committed - run.committed in ((0, 1) if isinstance(fact, Merged) else (0,))
-            assert (now.model == run.model) == (now.committed == run.committed) or run.job is None
-        for run in after.runs.values():
-            stand = [round for _, round in every_round(replace(after, runs={run.run: run})) if round.model]
-            assert len(stand) == run.committed <= run.spec["rounds"]
-            assert not stand or stand[-1].model == run.model
-            numbers = [round.number for _, round in every_round(replace(after, runs={run.run: run}))]
-            assert numbers == list(range(1, len(numbers) + 1))
-
-
-@given(histories)
-@thorough
-def test_a_repeated_fact_changes_nothing(moves: list[Move]) -> None:
-    for story, _, fact, after in played(moves):
-        assert cluster.apply(after, fact) == after
-        for earlier in story.heeded[-4:]:
-            if not isinstance(earlier, Greeted | AvailabilityChanged | Lost | Left | Elapsed | CoordinatorStarted):
-                assert cluster.apply(after, replace(earlier, at=after.now)) == after
-
-
-@given(histories)
-@thorough
-def test_an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(moves: list[Move]) -> None:
-    final = {Verdict.COUNTED, Verdict.REFUSED, Verdict.ABANDONED}
-    for story, _, fact, after in played(moves):
-        for (run, number, node, name), known in story.acknowledged.items():
-            answer = cluster.verdict(after, run, number, node, name)
-            assert answer.verdict in final | {Verdict.ACCEPTED}
-            assert answer.sentence
-            assert known not in final or answer.verdict is known, "a final verdict stays"
-            story.acknowledged[run, number, node, name] = answer.verdict
-            counted = [
-                (of.run, round.number)
-                for of, round in every_round(after)
-                if round.model is not None and of.run == run and round.number == number
-                and name in {update.digest for update in rounds.updates(round)}
-            ]  # fmt: skip
-            assert len(counted) == (answer.verdict is Verdict.COUNTED)
-        if isinstance(fact, Uploaded):
-            answer = cluster.verdict(after, fact.run, fact.round, fact.node, fact.digest)
-            if answer.verdict is Verdict.ACCEPTED:
-                story.acknowledged[fact.run, fact.round, fact.node, fact.digest] = answer.verdict
-
-
-@given(histories)
-@thorough
-def test_no_revoked_node_appears_after_its_revocation(moves: list[Move]) -> None:
-    for story, before, fact, after in played(moves):
-        for node in story.revoked:
-            assert node not in after.presences
-            assert cluster.duties(after, node) == ()
-            assert repr(node) not in repr(cluster.plan(after))
-            for run in after.runs.values():
-                earlier = before.runs[run.run].committed if run.run in before.runs else 0
-                newest = [round for _, round in every_round(replace(after, runs={run.run: run})) if round.model]
-                if run.committed > earlier:
-                    assert node not in {update.node for update in rounds.updates(newest[-1])}, fact
-
-
-@given(histories)
-@thorough
-def test_what_has_ended_wants_nothing(moves: list[Move]) -> None:
-    for _, _, _, after in played(moves):
-        over = {run.run for run in after.runs.values() if not RUN_EDGES[run.phase]}
-        assert not [wish for wish in cluster.plan(after) if not isinstance(wish, Wake) and wish.run in over]
-        assert not [duty for node in NODES for duty in cluster.duties(after, node) if duty.run in over]
-        for run, round in every_round(after):
-            if not EDGES[round.phase]:
-                assert round != run.round
-                assert rounds.plan(run.run, round) == []
+def what_has_ended_wants_nothing(step: Step) -> None:
+    after = step.after
+    over = {run.run for run in after.runs.values() if not RUN_EDGES[run.phase]}
+    assert not [wish for wish in cluster.plan(after) if not isinstance(wish, Wake) and wish.run in over]
+    assert not [duty for node in NODES for duty in cluster.duties(after, node) if duty.run in over]
+    for run, round in every_round(after):
+        if not EDGES[round.phase]:
+            assert round != run.round
+            assert rounds.plan(run.run, round) == []
 
 
 @given(histories)
@@ -280,8 +285,8 @@ def test_what_has_ended_wants_nothing(moves: list[Move]) -> None:
 def test_what_is_under_way_ends_by_itself(moves: list[Move]) -> None:
     """Doing what is wished for, and only that, ends every round: what is left lacks people, not a push."""
     state = begun().state
-    for _, _, _, after in played(moves):
-        state = after
+    for step in played(moves):
+        state = step.after
     for _ in range(100):  # two runs of two rounds need about 50
         if not (wishes := cluster.plan(state)):
             break
@@ -293,20 +298,20 @@ def test_what_is_under_way_ends_by_itself(moves: list[Move]) -> None:
 @given(histories)
 @thorough
 def test_replaying_the_journal_gives_the_same_state_and_the_same_plan(moves: list[Move]) -> None:
-    story, again = begun(), begun().state
-    for of, _, fact, _ in played(moves):
-        story = of
-        again = cluster.apply(again, facts.load(*facts.dump(fact)))
-    assert again == story.state
+    state = again = begun().state
+    for step in played(moves):
+        state = step.after
+        again = cluster.apply(again, facts.load(*facts.dump(step.fact)))
+    assert again == state
     restored = facts.load_state(facts.dump_state(again))
-    assert restored == story.state
+    assert restored == state
     shuffled = replace(
         restored,
         presences=dict(reversed(restored.presences.items())),
         runs={name: _reversed(run) for name, run in reversed(restored.runs.items())},
     )
-    assert cluster.plan(shuffled) == cluster.plan(restored) == cluster.plan(story.state)
-    assert all(cluster.duties(restored, node) == cluster.duties(story.state, node) for node in NODES)
+    assert cluster.plan(shuffled) == cluster.plan(restored) == cluster.plan(state)
+    assert all(cluster.duties(restored, node) == cluster.duties(state, node) for node in NODES)
 
 
 def _reversed(run: Run) -> Run:
@@ -322,12 +327,10 @@ def test_the_histories_go_deep() -> None:
     @given(histories)
     @settings(thorough, max_examples=300)
     def explore(moves: list[Move]) -> None:
-        for _, _, fact, after in played(moves):
-            seen.update(round.phase for _, round in every_round(after))
-            seen.update(m.standing for _, round in every_round(after) for m in round.members.values())
-            seen.update(run.phase for run in after.runs.values())
-            if isinstance(fact, Joined):
-                seen.add("joined")
+        for step in played(moves):
+            seen.update(run.phase for run in step.after.runs.values())
+            for _, round in every_round(step.after):
+                seen.update((round.phase, *(member.standing for member in round.members.values())))
 
     explore()
     assert seen >= {*Phase, "uploaded", "refused", "lost", "paused", "left", "late", "unable", "finished", "stopped"}
