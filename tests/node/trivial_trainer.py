@@ -1,7 +1,7 @@
 """A real trainer child that trains nothing much: the same words on the same pipes as `node.train`, in no time.
 
 Its update is a digest repeated, so the same round of the same model always gives the same bytes. What makes it slow, or
-die, is asked for by files in its work folder: `slow` (seconds a step), `die-once`, `die-always`.
+die, is asked for by files in its levers' folder (its work folder): `slow` (seconds a step), `die-once`, `die-always`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 STEPS = 4
 Words = dict[str, Any]
+Write = Callable[[Words, int, Path], None]  # orders to open and to train in one, steps done, where the update goes
 
 
 class Orders:
@@ -36,28 +38,33 @@ class Orders:
         self.waiting.put({"op": "stop"})
 
 
-def main() -> int:
+def a_digest_repeated(words: Words, done: int, out: Path) -> None:
+    out.write_bytes(hashlib.sha256(f"{words['model_digest']} {words['round']} {done}".encode()).digest() * 100_000)
+
+
+def main(write: Write = a_digest_repeated, levers_of: Callable[[Path], Path] = lambda work: work) -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--rank", type=int)
     options.add_argument("--world", type=int)
     options.add_argument("--rendezvous", type=Path)
-    work = options.parse_args().rendezvous.parent
-    orders = Orders()
+    levers = levers_of(options.parse_args().rendezvous.parent)
+    orders, opened = Orders(), Words()
     while True:
         words = orders.waiting.get()
         match words["op"]:
             case "stop":
                 return 0
             case "open":
+                opened = words
                 assert Path(words["base"], "config.json").exists()
                 assert json.loads(Path(words["job"]).read_bytes())["run"]
-                if (work / "die-always").exists():
+                if (levers / "die-always").exists():
                     print("The card is on fire.", file=sys.stderr)
                     return 7
-                say("opened", parameters=1, trainable=1, engine="trivial", dtype="fp32", step_seconds=slowness(work))
+                say("opened", parameters=1, trainable=1, engine="trivial", dtype="fp32", step_seconds=slowness(levers))
             case "train":
                 orders.halt.clear()
-                train(words, work, orders)
+                train({**opened, **words}, levers, orders, write)
             case "evaluate":
                 loss = len(Path(words["model"]).read_bytes()) / 1000
                 say("evaluated", round=words["round"], metrics={"loss": loss, "bits_per_byte": loss})
@@ -65,7 +72,7 @@ def main() -> int:
                 pass
 
 
-def train(words: Words, work: Path, orders: Orders) -> None:
+def train(words: Words, levers: Path, orders: Orders, write: Write) -> None:
     out, number = Path(words["out"]), words["round"]
     beside = out.with_suffix(".json")
     if beside.exists():  # finished before: the same answer at once
@@ -73,7 +80,7 @@ def train(words: Words, work: Path, orders: Orders) -> None:
         return
     done = 0
     for step in range(1, STEPS + 1):
-        if orders.halt.wait(slowness(work)):
+        if orders.halt.wait(slowness(levers)):
             break
         done = step
         say(
@@ -86,14 +93,14 @@ def train(words: Words, work: Path, orders: Orders) -> None:
             tokens=8,
             tokens_per_second=9,
         )
-        if (work / "die-once").exists():
-            (work / "die-once").unlink()
+        if (levers / "die-once").exists():
+            (levers / "die-once").unlink()
             os._exit(9)
     if not done:
         say("halted", round=number)
         return
-    data = hashlib.sha256(f"{words['model_digest']} {number} {done}".encode()).digest() * 100_000
-    out.write_bytes(data)
+    write(words, done, out)
+    data = out.read_bytes()
     answer = {
         "fact": "trained", "round": number, "update": str(out), "digest": hashlib.sha256(data).hexdigest(),
         "size": len(data), "tokens": 8 * done, "steps": done, "share": done / STEPS, "metrics": {"loss": 2.0},
@@ -102,9 +109,9 @@ def train(words: Words, work: Path, orders: Orders) -> None:
     print(json.dumps(answer), flush=True)
 
 
-def slowness(work: Path) -> float:
+def slowness(levers: Path) -> float:
     try:
-        return float((work / "slow").read_text())
+        return float((levers / "slow").read_text())
     except FileNotFoundError:
         return 0.01
 
