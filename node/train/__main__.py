@@ -1,8 +1,8 @@
-"""`python -m node.train --rank R --world N --rendezvous FILE`: one rank of the trainer, the child process with torch in it.
+"""`python -m node.train --rank R --world N --rendezvous FILE`: one rank of the trainer, the process with torch in it.
 
-Rank 0 reads orders (JSON lines) from its standard input and answers with facts on its standard output; the other ranks do
-what rank 0 announces. The end of standard input means stop. With one rank a failed order leaves the trainer alive; with
-several the others may be stuck in a collective, so the trainer ends (exit code 1) and the agent starts it anew.
+Rank 0 reads orders (JSON lines) from its standard input and answers with facts on its standard output; the other ranks
+do what rank 0 announces. The end of standard input means stop. With one rank a failed order leaves the trainer alive;
+with several the others may be stuck in a collective, so it ends (exit code 1) and the agent starts it anew.
 """
 
 from __future__ import annotations
@@ -125,7 +125,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, PotluckError):
         return error.sentence
     if out_of_memory:
-        return "There was not enough memory for this model on this PC. Close other programs, or let it use a smaller micro-batch or a higher ZeRO stage."
+        return (
+            "There was not enough memory for this model on this PC. Close other programs, "
+            "or let it use a smaller micro-batch or a higher ZeRO stage."
+        )
     if isinstance(error, FileNotFoundError):
         return f"{error.filename} is missing."
     if isinstance(error, OSError):
@@ -134,7 +137,8 @@ def _sentence(error: Exception) -> str:
         return f"The package {error.name} is not installed on this PC; this run needs it."
     if isinstance(error, RuntimeError) and "gloo" in str(error).lower():
         return "One of this PC's training processes died. The trainer is started anew."
-    return f"The trainer failed in a way it does not know ({type(error).__name__}: {str(error)[:200]}). Its log has the details."
+    what = f"{type(error).__name__}: {str(error)[:200]}"
+    return f"The trainer failed in a way it does not know ({what}). Its log has the details."
 
 
 def _quiet() -> None:
@@ -144,10 +148,9 @@ def _quiet() -> None:
         FLWR_DISABLE_UPDATE_CHECK="1", TOKENIZERS_PARALLELISM="false",
     )  # fmt: skip
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    # DeepSpeed 0.19 calls what torch 2.13 has renamed, once per collective.
-    warnings.filterwarnings(
-        "ignore", category=FutureWarning, message=".*(all_gather_into_tensor|reduce_scatter_tensor).*"
-    )
+    # DeepSpeed 0.19 calls what torch 2.13 has renamed, once per collective; peft 0.21 does so once with transformers.
+    renamed = "all_gather_into_tensor|reduce_scatter_tensor|is_gradient_checkpointing"
+    warnings.filterwarnings("ignore", category=FutureWarning, message=f".*({renamed}).*")
 
 
 def _options() -> argparse.Namespace:

@@ -18,7 +18,7 @@ SAMPLES = 16  # points of the last quarter that are averaged, at most
 
 
 def train_alone(bench: Bench, model: Path, steps: int) -> dict[str, Any] | None:
-    """Collective. Cosine over the whole run, then the better of the final weights and their average over the last quarter.
+    """Collective. Cosine over the whole run, then the better of the final weights and the last quarter's average.
 
     None when halted. Leaves the node's own checkpoints alone: the next round starts from them.
     """
@@ -42,7 +42,8 @@ def train_alone(bench: Bench, model: Path, steps: int) -> dict[str, Any] | None:
         if time.monotonic() - told >= 1 or step + 1 == steps:
             told = time.monotonic()
             bench.voice.tell({
-                "fact": "progress", "round": 0, "step": step + 1, "steps": steps, "share": (step + 1) / steps, "loss": stepped.loss,
+                "fact": "progress", "round": 0, "step": step + 1, "steps": steps, "share": (step + 1) / steps,
+                "loss": stepped.loss,
                 "tokens": (step + 1) * bench.deal.tokens, "tokens_per_second": bench.deal.tokens / (told - started),
             })  # fmt: skip
     final = measure(bench)

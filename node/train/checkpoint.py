@@ -1,10 +1,11 @@
-"""Where the training on this PC stands, so that a crash costs minutes: Adam's state and the place in the text. Local only.
+"""Where the training on this PC stands, so that a crash costs minutes: Adam's state and the place in the text.
 
     checkpoint/round-000012/   after round 12: what round 13 starts from (the last two are kept)
     checkpoint/middle/         in the middle of a round: the weights, too
 
-Each holds `rank-R-of-W.safetensors` and, written last, `place.json`. The weights between rounds come from the run; Adam's
-state is this PC's own. It is used again only for the same job, engine and number of ranks; otherwise Adam starts fresh.
+Each holds `rank-R-of-W.safetensors` and, written last, `place.json`; they never leave this PC. The weights between
+rounds come from the run; Adam's state is this PC's own. It is used again only for the same job, engine and number of
+ranks; otherwise Adam starts fresh.
 """
 
 from __future__ import annotations

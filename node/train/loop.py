@@ -68,7 +68,8 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest) ->
         place = place.stepped(bench.deal.tokens, seconds, stepped.loss, stepped.gradient_norm)
         if not math.isfinite(stepped.loss):
             raise OwnerMustAct(
-                f"Training diverged in step {place.steps} of round {round_number} (the loss is not a number), so nothing was sent. The run's learning rate {job.lr:g} may be too high."
+                f"Training diverged in step {place.steps} of round {round_number} (its loss is not a number), so "
+                f"nothing was sent. The run's learning rate {job.lr:g} may be too high."
             )
 
         bench.monitor.show(

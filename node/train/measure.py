@@ -1,4 +1,4 @@
-"""How well a model predicts the held-out text: loss, perplexity, and, fair to every tokenizer, bits per byte."""
+"""How well a model predicts the owner's held-out text: loss, perplexity and, fair to every tokenizer, bits per byte."""
 
 from __future__ import annotations
 

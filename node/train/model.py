@@ -89,7 +89,8 @@ def _plain(base: Path, config: LlamaConfig, dtype: torch.dtype) -> nn.Module:
     missing = [name for name in missing if not (config.tie_word_embeddings and name == "lm_head.weight")]
     if missing or unknown:
         raise OwnerMustAct(
-            f"The weights in {base} do not belong to its config.json: {(missing + unknown)[0]} is the first tensor that does not match."
+            f"The weights in {base} do not belong to its config.json: "
+            f"{(missing + unknown)[0]} is the first tensor that does not match."
         )
     model.tie_weights()
     model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its tables are not in the file
@@ -144,5 +145,6 @@ def _check(job: Job, live: dict[str, nn.Parameter]) -> None:
     if wanted != have:
         name = next(name for name in sorted(wanted.keys() | have.keys()) if wanted.get(name) != have.get(name))
         raise OwnerMustAct(
-            f"The run and its base model disagree about {name}: {wanted.get(name, 'absent')} in the run, {have.get(name, 'absent')} in the model."
+            f"The run and its base model disagree about {name}: "
+            f"{wanted.get(name, 'absent')} in the run, {have.get(name, 'absent')} in the model."
         )

@@ -44,12 +44,7 @@ class Orders:
 
     def next(self) -> Words:
         """Wait for the next order."""
-        words = self._queue.get()
-        if words.get("op") in ("train", "alone"):
-            self._halt.clear()
-            if self._ended.is_set():
-                self._halt.set()
-        return words
+        return self._queue.get()
 
     @property
     def halted(self) -> bool:
@@ -68,6 +63,8 @@ class Orders:
                 words = {"op": "?", "line": line[:80]}
             if not isinstance(words, dict):
                 words = {"op": "?", "line": line[:80]}
+            if words.get("op") in ("train", "alone"):
+                self._halt.clear()  # here, not when it is performed: a halt may follow on its heels
             if words.get("op") == "halt":
                 self._halt.set()
             if words.get("op") == "stop":

@@ -1,8 +1,8 @@
 """The ranks of one PC: one process per card. Rank 0 hears the agent and tells the others; the others only follow.
 
-They meet in a file and talk over loopback (gloo for words and CPU tensors, NCCL between cards). This is the one listener
-in the product without authentication: it is bound to the loopback interface and lives only while a job runs. Words travel
-as JSON, never as pickles.
+They meet in a file and talk over loopback (gloo for words and CPU tensors, NCCL between cards). This is the one
+listener in the product without authentication: it is bound to the loopback interface and lives only while a job runs.
+Words travel as JSON, never as pickles.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Ranks:
 
     def announce(self, words: dict[str, Any]) -> None:
         """Rank 0, before any collective: tell the others what to do now."""
-        assert self.leads and not set(words) - _WORDS, words
+        assert self.leads
+        assert not set(words) - _WORDS, words
         if self.world == 1:
             return
         data = torch.frombuffer(bytearray(json.dumps(words).encode()), dtype=torch.uint8)

@@ -1,7 +1,7 @@
 """Rank 0's side of a round: a Flower message in, an update file and a fact out. The other ranks follow in `follow`.
 
-The order is told to the other ranks inside the ClientApp's train and evaluate functions, after all mods on the way in and
-before the first collective: a mod that refuses a message must not leave them waiting.
+The order is told to the other ranks inside the ClientApp's train and evaluate functions, after all mods on the way in
+and before the first collective: a mod that refuses a message must not leave them waiting.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ class RoundWorker:
     def train(self, arrays: ArrayRecord, config: ConfigRecord) -> tuple[ArrayRecord, MetricRecord]:
         """Called by the ClientApp: train from what the message brought."""
         bench, order = self._bench, self._order
-        assert order is not None and config[ROUND] == order.round
+        assert order is not None
+        assert config[ROUND] == order.round
         model, digest = order.model, order.model_digest
         if bench.job.update == "weights":
             model = bench.work / "incoming.safetensors"
@@ -115,7 +116,8 @@ class RoundWorker:
             after = weights.differences(model, bench.engine.read_weights(), bench.job)
             record = _digest_record(weights.write(order.out, bench.job, bench.job.codec, after))
         metrics: dict[str, int | float] = {
-            "num-examples": self._trained.tokens, "share": self._trained.share, "steps": self._trained.steps, **self._trained.metrics
+            "num-examples": self._trained.tokens, "share": self._trained.share, "steps": self._trained.steps,
+            **self._trained.metrics,
         }  # fmt: skip
         return record, MetricRecord(metrics)
 

@@ -1,7 +1,8 @@
 """Engines: the thing that turns micro-batches into trained weights. `torch` and `deepspeed` keep the same promises.
 
-The promises: gradients are those of the mean loss over all tokens of the step, whatever the number of ranks; weights enter
-and leave exactly, as fp32, on every rank count; and every method marked *collective* is called by all ranks together.
+The promises: gradients are those of the mean loss over all tokens of the step, whatever the number of ranks; weights
+enter and leave exactly, as fp32, on every rank count; and every method marked *collective* is called by all ranks
+together.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Engine(Protocol):
         ...
 
     def read_weights(self) -> Iterator[tuple[str, Weights]]:
-        """Collective. The exact fp32 trainables in name order, one at a time; on ranks other than 0 the arrays are empty."""
+        """Collective. The exact fp32 trainables in name order, one at a time; empty arrays on ranks other than 0."""
         ...
 
     def load_weights(self, weights: Iterable[tuple[str, Weights]]) -> None:

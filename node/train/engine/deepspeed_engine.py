@@ -1,9 +1,9 @@
 """DeepSpeed: ZeRO stages 1 to 3 over the ranks of one PC, on cards or, without any compiler, on the CPU.
 
 Putting weights into a live engine is the dangerous part. A parameter has up to three lives: the fp32 master (split over
-the ranks), the working copy (16 bits, in ZeRO-3 split and padded), and, for small parameters of ZeRO-3, a replica on every
-rank. All three must be set. Setting the working copy alone is undone by the next step; setting the master alone trains on
-stale weights; DeepSpeed's own setter ignores the padding and fails with three ranks.
+the ranks), the working copy (16 bits, in ZeRO-3 split and padded), and, for small parameters of ZeRO-3, a replica on
+every rank. All three must be set. Setting the working copy alone is undone by the next step; setting the master alone
+trains on stale weights; DeepSpeed's own setter ignores the padding and fails with three ranks.
 """
 
 from __future__ import annotations

@@ -28,8 +28,10 @@ Words = dict[str, Any]
 PATIENCE = 120.0  # seconds for any one fact, on a busy machine
 # Nothing here divides by 3, and few things by 2: shards of 3 ranks are padded.
 ODD_LLAMA = {
-    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 20, "intermediate_size": 35, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 10, "max_position_embeddings": 512, "rms_norm_eps": 1e-5,
+    "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 20, "intermediate_size": 35,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 10, "max_position_embeddings": 512,
+    "rms_norm_eps": 1e-5,
     "rope_theta": 10000.0, "tie_word_embeddings": True, "hidden_act": "silu", "initializer_range": 0.05,
 }  # fmt: skip
 
@@ -51,7 +53,8 @@ class Room:
         job = self.folder / f"{work}.job.json"
         job.write_bytes(dump(self.job))
         return {
-            "op": "open", "job": str(job), "base": str(self.base), "data": [str(self.data)], "work": str(self.folder / work),
+            "op": "open", "job": str(job), "base": str(self.base), "data": [str(self.data)],
+            "work": str(self.folder / work),
             "tensorboard": str(self.folder / work / "tensorboard"), "fit": {"dtype": "fp32", **fit},
         }  # fmt: skip
 
@@ -60,8 +63,9 @@ class Room:
     ) -> Words:
         model = model or self.model
         return {
-            "op": "train", "round": round_number, "model": str(model), "model_digest": digest_of(model), "config": config,
-            "out": str(self.folder / out),
+            "op": "train", "round": round_number, "model": str(model), "model_digest": digest_of(model),
+            "config": config,
+            "out": str(self.folder / f"{out}.update"),
         }  # fmt: skip
 
     def changed(self, **changes: Any) -> Room:
@@ -111,8 +115,10 @@ def make_room(folder: Path, lora: int | None = None, **changes: Any) -> Room:
 def make_job(tensors: tuple[TensorSpec, ...], lora: int | None, **changes: Any) -> Job:
     job = Job(
         run=RunId("test-aaaaaa"), name="test", rounds=2, base="odd", files={"config.json": Digest("0" * 64)}, lora=lora,
-        lora_alpha=2 * (lora or 0), tensors=tensors, sequence=16, batch=64, steps=4, seconds=None, lr=1e-2, schedule="cosine",
-        warmup=0.1, betas=(0.9, 0.95), weight_decay=0.1, clip=1.0, update="difference", codec="fp32", evaluate_tokens=200,
+        lora_alpha=2 * (lora or 0), tensors=tensors, sequence=16, batch=64, steps=4, seconds=None, lr=1e-2,
+        schedule="cosine",
+        warmup=0.1, betas=(0.9, 0.95), weight_decay=0.1, clip=1.0, update="difference", codec="fp32",
+        evaluate_tokens=200,
     )  # fmt: skip
     return replace(job, **changes)
 
@@ -148,26 +154,17 @@ class Trainer:
         # An empty folder instead of compilers: anything that wants to compile must fail here.
         env["PATH"], env["TORCH_EXTENSIONS_DIR"] = str(folder / "no-compilers"), str(folder / "extensions")
         self.log = folder / f"{rendezvous.name}.log"
-        self._log = open(self.log, "ab")
+        self._log = open(self.log, "ab")  # noqa: SIM115  closed by kill
+        command = [sys.executable, "-m", "node.train", "--world", str(world), "--rendezvous", str(rendezvous)]
         self.processes = [
             subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "node.train",
-                    "--rank",
-                    str(rank),
-                    "--world",
-                    str(world),
-                    "--rendezvous",
-                    str(rendezvous),
-                ],
+                [*command, "--rank", str(rank)],
                 stdin=subprocess.PIPE if rank == 0 else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL,
                 stderr=self._log,
                 env=env,
                 text=True,
-            )  # fmt: skip
+            )
             for rank in range(world)
         ]
         self._facts: queue.SimpleQueue[Words | None] = queue.SimpleQueue()

@@ -57,7 +57,7 @@ def test_the_working_copies_are_fresh_after_loading(results: Results) -> None:
 
 
 def test_an_engine_computes_the_loss_of_an_ordinary_model_with_those_weights(results: Results) -> None:
-    """16 tokens at 5.5 nats are 88; bf16 adapters in DeepSpeed round where autocast does not, hence the second limit."""
+    """The sum over 16 tokens, about 88 nats. bf16 weights round where autocast does not, hence the second limit."""
     limit = {"fp32": 1e-4, "bf16": 0.01}
     assert [case for case, found in results.items() if found["loss off by"] > limit[case[-4:]]] == []
 
