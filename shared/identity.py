@@ -34,6 +34,18 @@ _CA_YEARS = 20
 
 PrivateKey = ec.EllipticCurvePrivateKey
 
+# All that the library raises for what somebody else sent and nobody can read.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    InvalidSignature,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -81,7 +93,7 @@ def load_key(path: Path) -> PrivateKey:
         raise OwnerMustAct(
             f"The key {path} is missing. Put it back from a copy, or join again with a new invite."
         ) from error
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise OwnerMustAct(
             f"{path} is damaged: it is not a key. Put it back from a copy, or join again with a new invite."
         ) from error
@@ -117,7 +129,7 @@ def public_key_of(csr: bytes) -> bytes:
                 Refusal.MALFORMED, "The certificate request has a key of another kind: ECDSA P-256 is needed."
             )
         signed = parsed.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise Refused(
             Refusal.MALFORMED, "The certificate request cannot be read: it is damaged or not a request."
         ) from error
@@ -136,7 +148,7 @@ def peer_of(pem: bytes) -> Peer:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         key = certificate.public_key()
-    except (ValueError, x509.ExtensionNotFound, UnsupportedAlgorithm) as error:
+    except UNREADABLE as error:
         raise _nobody() from error
     if len(uris) != 1 or not isinstance(key, ec.EllipticCurvePublicKey):
         raise _nobody()
@@ -155,7 +167,7 @@ def issued(pem: bytes, ca_pem: bytes) -> Peer:
     try:
         authority = x509.load_pem_x509_certificate(ca_pem)
         x509.load_pem_x509_certificate(pem).verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except UNREADABLE as error:
         raise _nobody() from error
     return peer_of(pem)
 
@@ -229,7 +241,7 @@ class CertificateAuthority:
         key = load_key(folder / "ca.key")
         try:
             certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise OwnerMustAct(f"{folder / 'ca.crt'} is missing or damaged. Put it back from a copy.") from error
         if pin_of(certificate) != hashlib.sha256(public_key(key)).digest():
             raise OwnerMustAct(

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clock import outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refused, TryLater
-from shared.identity import SERVER_NAME, fingerprint_words, pin_of
+from shared.identity import SERVER_NAME, UNREADABLE, fingerprint_words, pin_of
 
 STAGGER = 0.25  # seconds of head start for each address over the next (RFC 8305)
 TIMEOUT = 10.0  # seconds for each address
@@ -126,7 +125,7 @@ def _pinned(chain: list[bytes], pin: bytes) -> bytes:
             raise _stranger(certificates, pin)
         leaf = certificates[0]
         leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature, x509.ExtensionNotFound) as error:
+    except UNREADABLE as error:
         raise PeerMisbehaved(
             "another computer answers there: its certificate is not your host's. Nothing was sent."
         ) from error

@@ -7,15 +7,14 @@ a connection that a router silently forgot: with the keepalive options alone tha
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Callable
 
 import grpc
 import grpc.aio
 
+from shared.clock import renew_at
 from shared.identity import SERVER_NAME, ServerCertificate
-
-# gRPC's core writes its own lines to standard error on every failed handshake; our errors say it in words.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
@@ -69,10 +68,20 @@ def channel(
 
 
 class ServerIdentity:
-    """The certificate our servers show now."""
+    """The certificate our servers show now.
 
-    def __init__(self, certificate: ServerCertificate, ca_pem: bytes) -> None:
-        self._ca_pem = ca_pem
+    With `issue` it renews itself at the first handshake after two thirds of its life: a timer would sleep while the
+    host's PC sleeps, and then show an ended certificate. `clock`: UTC seconds.
+    """
+
+    def __init__(
+        self,
+        certificate: ServerCertificate,
+        ca_pem: bytes,
+        issue: Callable[[], ServerCertificate] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ca_pem, self._issue, self._clock = ca_pem, issue, clock
         self.certificate = certificate
 
     def rotate(self, certificate: ServerCertificate) -> None:
@@ -86,6 +95,7 @@ class ServerIdentity:
         def fetch() -> grpc.ServerCertificateConfiguration | None:
             """Called by gRPC in a thread of its own, for every handshake; None means unchanged."""
             nonlocal shown
+            self._renew()
             if self.certificate is shown:
                 return None
             shown = self.certificate
@@ -96,6 +106,12 @@ class ServerIdentity:
             fetch,  # type: ignore[arg-type]  # the stubs do not know that None means unchanged
             require_client_authentication=mutual,
         )
+
+    def _renew(self) -> None:
+        """Two handshakes at the same moment may both issue one; either is as good."""
+        now = self.certificate
+        if self._issue is not None and self._clock() > renew_at(now.not_before, now.not_after):
+            self.rotate(self._issue())
 
     def _configuration(self, certificate: ServerCertificate) -> grpc.ServerCertificateConfiguration:
         pair = (certificate.key_pem, certificate.chain_pem)

@@ -185,6 +185,37 @@ def test_a_servers_certificate_changes_while_a_stream_lives_on(tmp_path: Path) -
     with_group(tmp_path, work)
 
 
+def test_a_servers_certificate_that_is_due_renews_itself_at_the_next_handshake(tmp_path: Path) -> None:
+    async def work() -> None:
+        authority = CertificateAuthority.create(tmp_path, "saturday")
+        week_old = CertificateAuthority.load(tmp_path, clock=lambda: time.time() - 8 * 86400).issue_server()
+        server_identity = tls.ServerIdentity(week_old, authority.certificate_pem, authority.issue_server)
+        server = grpc.aio.server(options=tls.server_options())
+        port = server.add_secure_port("127.0.0.1:0", server_identity.credentials(mutual=False))
+        await server.start()
+        shown = await shown_by(f"127.0.0.1:{port}")
+        assert shown not in week_old.chain_pem
+        assert shown in server_identity.certificate.chain_pem
+        assert await shown_by(f"127.0.0.1:{port}") == shown
+        await server.stop(0)
+
+    run(work())
+
+
+def test_a_host_that_is_out_of_date_by_this_clock_is_told_as_a_clock(tmp_path: Path) -> None:
+    async def work(group: Group) -> None:
+        group.host.identity.rotate(group.host.authority.issue_server(lifetime=-60))
+        async with dialled(group.home, group.member) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await node_stub(channel).Verdict(node_pb2.VerdictRequest(), timeout=5)
+        mine = papers(group.home).certificate_pem
+        said = refusal.in_words(error.value, "asking", group.member.answering, certificate=mine)
+        assert isinstance(said, Refused)
+        assert said.refusal is Refusal.CLOCK
+
+    with_group(tmp_path, work)
+
+
 async def shown_by(address: str) -> bytes:
     """The leaf certificate (PEM) that a handshake at `address` shows now."""
     import ssl

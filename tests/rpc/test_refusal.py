@@ -41,6 +41,8 @@ def test_no_status_reaches_a_friend_as_jargon(code: grpc.StatusCode) -> None:
         ("DNS resolution failed for home.example.org", TryLater, "The name in"),
         ("Network is unreachable", TryLater, "Is this PC online?"),
         ("Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", PeerMisbehaved, "could not prove that it is your host"),
+        ("CERTIFICATE_VERIFY_FAILED: certificate is not yet valid", Refused, "seems to be behind the host's"),
+        ("CERTIFICATE_VERIFY_FAILED: certificate has expired", Refused, "seems to be ahead of the host's"),
         ("Socket closed", TryLater, "tried again by itself"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import identity
@@ -74,12 +74,19 @@ def test_a_request_without_proof_of_the_key_is_refused() -> None:
         identity.public_key_of(forged)
 
 
+def test_a_request_of_an_unknown_version_is_refused() -> None:
+    version = _REQUEST.index(b"\x02\x01\x00") + 2
+    with pytest.raises(Refused, match="cannot be read"):
+        identity.public_key_of(_REQUEST[:version] + b"\x01" + _REQUEST[version + 1 :])
+
+
 def test_a_request_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(Refused, match="too long"):
         identity.public_key_of(b"\x30" * 4097)
 
 
 @given(st.data())
+@settings(deadline=None, max_examples=1000)
 def test_a_damaged_request_is_refused_or_means_the_same_key(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(_REQUEST) - 1))
     bad = _REQUEST[:place] + bytes([data.draw(st.integers(0, 255))]) + _REQUEST[place + 1 :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import invite
@@ -84,6 +84,7 @@ def test_two_fresh_invites_share_nothing() -> None:
 
 
 @given(st.text(max_size=300))
+@settings(deadline=None)
 def test_any_text_at_all_is_read_or_refused_in_words(text: str) -> None:
     for typed in (text, "pl1-" + text):
         with pytest.raises(OwnerMustAct):
