@@ -91,18 +91,16 @@ def evening(
             said = friend.potluck("join", "-", "--name", friend.name, stdin=word)
             friend.choose(engine="deepspeed", zero=3, threads=1)
             console.print(f"{friend.name:5} $ potluck node join {word[:12]}...   {first_words(said)}", soft_wrap=True)
-        for friend in friends:
-            globs = [part for glob in hold_out for part in ("--hold-out", glob)]
-            friend.potluck(
-                "data", "add", str(collections[friend.name]), "--name", friend.name, "--no-tell-host", *globs
-            )
-            counts = next(c for c in friend.ask("data", "list") if c["name"] == friend.name)
-            console.print(
-                f"{friend.name:5} $ potluck node data add texts/{friend.name}   {counts['documents']:,} documents, {counts['bytes']:,} bytes, {counts['tokens']:,} tokens, {counts['held_out_documents']:,} of the documents held out",
-                soft_wrap=True,
-            )
         console.print("host  $ potluck coordinator start deploy/examples/demo.yaml")
         host.potluck("start", str(RUN_FILE))
+        with ThreadPoolExecutor(len(friends)) as pool:
+            counted = list(pool.map(lambda friend: add_text(friend, collections[friend.name], hold_out), friends))
+        for friend, counts in zip(friends, counted, strict=True):
+            console.print(
+                f"{friend.name:5} $ potluck node data add texts/{friend.name}   {counts['documents']:,} documents, "
+                f"{counts['bytes']:,} bytes, {counts['tokens']:,} tokens, {counts['held_out_documents']:,} held out",
+                soft_wrap=True,
+            )
         run = wait_for("the run to be prepared", lambda: prepared(host), [coordinator])
         alone = train_alone(console, friends, run) if baseline else {}
         nodes = [stack.enter_context(running(friend.home, ["node", "run"])) for friend in friends]
@@ -121,10 +119,17 @@ def evening(
     return outcomes, {name: figures["best"] for name, figures in alone.items()}, mine["model_folder"], run
 
 
+def add_text(friend: Friend, collection: Path, hold_out: list[str]) -> dict[str, Any]:
+    """Take in one friend's text; its counts."""
+    globs = [part for glob in hold_out for part in ("--hold-out", glob)]
+    friend.potluck("data", "add", str(collection), "--name", friend.name, "--no-tell-host", *globs)
+    return next(counts for counts in friend.ask("data", "list") if counts["name"] == friend.name)
+
+
 def train_alone(console: Console, friends: list[Friend], run: str) -> dict[str, dict[str, Any]]:
     """Each friend on their own text only, all at the same time, as they would in the group."""
     console.print("\nFirst everybody alone (same steps, same schedule, the better of final and averaged weights) ...")
-    with ThreadPoolExecutor(len(friends)) as pool:
+    with console.status("training alone"), ThreadPoolExecutor(len(friends)) as pool:
         answers = list(pool.map(lambda friend: friend.ask("alone", run), friends))
     found = {}
     for friend, answer in zip(friends, answers, strict=True):
@@ -134,9 +139,8 @@ def train_alone(console: Console, friends: list[Friend], run: str) -> dict[str, 
             "alone": answer[best]["bits_per_byte"],
             "best": best,
         }
-        console.print(
-            f"  {friend.name}: {found[friend.name]['before']:.3f} -> {found[friend.name]['alone']:.3f} bits per byte ({best} weights)"
-        )
+        before, alone = found[friend.name]["before"], found[friend.name]["alone"]
+        console.print(f"  {friend.name}: {before:.3f} -> {alone:.3f} bits per byte ({best} weights)")
     return found
 
 
@@ -149,12 +153,10 @@ def watch_rounds(console: Console, host: Host, run: str, processes: list[Any]) -
         status = host.status()
         mine = next(entry for entry in status["runs"] if entry["run"] == run)
         for entry in mine["history"]:
-            line = f"  round {entry['number']}: {entry['phase']}" + (
-                f" ({entry['sentence']})" if entry["sentence"] else ""
-            )
-            if line not in said:
-                said.add(line)
-                console.print(line, soft_wrap=True)
+            phase = f"{entry['number']} {entry['phase']}"
+            if phase not in said:
+                said.add(phase)
+                console.print(f"  round {entry['number']}: {entry['phase']:11} {entry['sentence']}", soft_wrap=True)
         if mine["state"] in ("failed", "stopped"):
             raise DemoFailed(f"The run {mine['state']}: {mine['sentence']}")
         return status if mine["state"] == "finished" else None

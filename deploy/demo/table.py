@@ -51,14 +51,16 @@ def show(console: Console, outcomes: list[Outcome], alone_best: dict[str, str]) 
         style = "green" if o.gain > 0.0005 else "red" if o.gain < -0.0005 else ""
         table.add_row(
             o.name, f"{o.before:.3f}", f"{o.alone:.3f} ({alone_best[o.name]})", f"[bold]{o.together:.3f}[/bold]", *own,
-            f"[{style}]{o.gain:+.3f}[/{style}]" if style else f"{o.gain:+.3f}", size_words(o.bytes_up), size_words(o.bytes_down),
+            f"[{style}]{o.gain:+.3f}[/{style}]" if style else f"{o.gain:+.3f}",
+            size_words(o.bytes_up), size_words(o.bytes_down),
         )  # fmt: skip
     own = [f"{mean([o.own for o in outcomes if o.own is not None]):.3f}"] if controls else []
     total = [size_words(sum(o.bytes_up for o in outcomes)), size_words(sum(o.bytes_down for o in outcomes))]
     table.add_section()
     table.add_row(
         "mean", f"{mean([o.before for o in outcomes]):.3f}", f"{mean([o.alone for o in outcomes]):.3f}",
-        f"[bold]{mean([o.together for o in outcomes]):.3f}[/bold]", *own, f"{mean([o.gain for o in outcomes]):+.3f}", *total,
+        f"[bold]{mean([o.together for o in outcomes]):.3f}[/bold]", *own,
+        f"{mean([o.gain for o in outcomes]):+.3f}", *total,
     )  # fmt: skip
     console.print(table)
     console.print(verdict(outcomes))
@@ -81,7 +83,8 @@ def verdict(outcomes: list[Outcome]) -> str:
         else "On average the group did WORSE than its members alone."
     )
     parts.append(
-        "Same evening, more PCs: each friend's PC took as many steps alone as in the group; the group took them side by side."
+        "Same evening, more PCs: each friend's PC took as many steps alone as in the group; "
+        "the group took them side by side."
     )
     if any(o.own is not None for o in outcomes):
         parts.append("The control shows what three PCs reach on one friend's text only.")
