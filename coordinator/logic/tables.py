@@ -107,7 +107,14 @@ def _node(cluster: Cluster, node: NodeId) -> NodeRow:
     if presence is None:
         return NodeRow(node, member.name, "joined", "has not started `potluck node run` yet")
     state, sentence = _standing(cluster, presence)
-    return NodeRow(node, member.name, state, sentence, presence.hardware, presence.data)
+    return NodeRow(node, member.name, state, _joined(sentence, _sent(cluster, node)), presence.hardware, presence.data)
+
+
+def _sent(cluster: Cluster, node: NodeId) -> str:
+    """What a node that stopped early has sent of the round that is open."""
+    open_rounds = (run.round for run in cluster.runs.values() if run.round is not None)
+    updates = (round.members[node].update for round in open_rounds if node in round.members)
+    return next((f"{_percent(u.share)} of this round sent" for u in updates if u is not None and u.share < 1), "")
 
 
 def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
@@ -145,13 +152,13 @@ def _member(name: str, member: Member, round: Round, share: float) -> MemberRow:
 
 def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
     """A word for the column, and the reason."""
-    partly = f"{share:.0%} of this round done" if share else ""
+    partly = f"{_percent(share)} of this round done" if share else ""
     match member.standing:
         case Standing.ASKED:
             word = "training" if round.phase is Phase.TRAINING else "missed"
             return word, partly or ("getting ready" if word == "training" else "sent nothing before the round closed")
         case Standing.UPLOADED:
-            part = f"{share:.0%} of the steps" if share < 1 else ""
+            part = f"{_percent(share)} of this round sent" if share < 1 else ""
             return ("counted" if round.model is not None else "uploaded"), part
         case Standing.LOST:
             return "lost", _joined(f"not heard since {moment(member.since)}", partly)
@@ -169,6 +176,10 @@ def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
             return "revoked", member.sentence
         case _:
             assert_never(member.standing)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _joined(*parts: str) -> str:
