@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from node import wire
-from node.connection import UNARY_SECONDS, Connection
+from node.connection import UNARY_SECONDS, AnswerLost, Connection
 from node.logic.facts import Update, Verdict
 from node.sent import Sent
 from shared.blobs import Blobs
@@ -18,7 +18,7 @@ from shared.ids import Digest
 from shared.rpc.v1 import node_pb2 as pb
 
 STALL_SECONDS = 120.0  # without a byte (or, after the last one, a verdict) the call is given up and resumed
-DAMAGED = 5  # damaged chunks in a row before the line itself is blamed
+DAMAGED = 5  # damaged chunks, or lost answers, in a row before the line itself is blamed
 NOTE_EVERY = 16 << 20  # bytes between two notes of what has left
 _FINAL = {Refusal.UPDATE, Refusal.MALFORMED, Refusal.NO_SUCH_RUN}
 _EMPTY = hashlib.sha256().hexdigest()
@@ -63,11 +63,14 @@ class BlobsLink:
                 if refused.refusal is not Refusal.CORRUPT:
                     raise
                 trouble = refused.sentence
+            except AnswerLost as lost:
+                trouble = lost.sentence
+                continue
             try:  # damaged on the way, or on this disk?
                 await in_thread(lambda: self._blobs.verify(update.digest))
             except Refused as refused:
                 return Verdict.REFUSED, refused.sentence
-        raise TryLater(f"The update of round {update.round} could not be sent unharmed: {trouble}")
+        raise TryLater(f"The update of round {update.round} could not be sent: {trouble}")
 
     async def _receive(self, line: Connection, digest: Digest, progress: Callable[[float], None]) -> None:
         offset = self._blobs.partial_offset(digest)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
 import grpc.aio
 
 from node import membership
 from shared import identity
-from shared.errors import OwnerMustAct, PotluckError
+from shared.errors import OwnerMustAct, PotluckError, TryLater
 from shared.rpc import refusal, tls
 from shared.rpc.dial import find, split
 from shared.rpc.v1.node_pb2_grpc import NodeStub
@@ -22,6 +23,11 @@ if TYPE_CHECKING:  # only the stub's type description has it
     from shared.rpc.v1.node_pb2_grpc import NodeAsyncStub
 
 UNARY_SECONDS = 20.0  # a small question that takes longer has no answer
+_CORE = "Internal error from Core"  # what grpc.aio 1.85 puts over the host's answer to a call it ended while we wrote
+
+
+class AnswerLost(TryLater):
+    """The host answered before we had sent everything, and grpc lost what it said (grpc/grpc#36066): ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Connection:
 
     def trouble(self, error: grpc.aio.AioRpcError, doing: str) -> PotluckError:
         """A failed call in words."""
+        if error.code() is grpc.StatusCode.INTERNAL and (error.details() or "").startswith(_CORE):
+            return AnswerLost(f"The host at {self.address} ended the call while {doing}, and its answer was lost.")
         return refusal.in_words(error, doing, self.address, certificate=self.certificate)
 
     @asynccontextmanager
@@ -60,12 +68,13 @@ async def connect(home: Path) -> Connection:
     member, papers = membership.load(home), membership.papers(home)
     if (trouble := refusal.preflight(papers.certificate_pem, time.time())) is not None:
         raise trouble
-    found = await find(member.working, identity.pin_of(papers.ca_pem))
-    answered = member.joining[member.working.index(found.address)]
-    if answered != member.answered:
-        membership.save(home, replace(member, answered=answered))
-    channel = tls.channel(found.address, papers.ca_pem, papers.key_pem, papers.certificate_pem)
-    return Connection(channel, found.address, papers.certificate_pem)
+    # The joining port shows its chain to anybody; the other one would log a failed handshake on the host.
+    found = await find(member.joining, identity.pin_of(papers.ca_pem))
+    if found.address != member.answered:
+        member = replace(member, answered=found.address)
+        membership.save(home, member)
+    channel = tls.channel(member.answering, papers.ca_pem, papers.key_pem, papers.certificate_pem)
+    return Connection(channel, member.answering, papers.certificate_pem)
 
 
 def dialable(addresses: tuple[str, ...]) -> tuple[str, ...]:

@@ -56,8 +56,8 @@ async def _walk(home: Path) -> AsyncIterator[Check]:
         yield Check("membership", True, f"{member.name!r} in the group {member.cluster!r}, node {member.node}")
         pin = identity.pin_of(papers.ca_pem)
         reached = False
-        for address in member.working:
-            async for check in _hops(address, pin):
+        for address in member.joining:
+            async for check in _hops(address, member.port, pin):
                 yield check
                 reached = reached or (check.hop == "pin" and bool(check.fine))
         yield _certificate(papers.certificate_pem)
@@ -82,8 +82,8 @@ def _settings(home: Path) -> Check:
     return Check("settings", True, f"engine {chosen.engine}, {probe.hardware(home)}")
 
 
-async def _hops(address: str, pin: bytes) -> AsyncIterator[Check]:
-    """Name, then TCP, then the host's key, for one address. The first failure ends it."""
+async def _hops(address: str, working_port: int, pin: bytes) -> AsyncIterator[Check]:
+    """Name, then TCP to both ports, then the host's key, for one address. The first failure ends it."""
     try:
         host, port = dial.split(address)
     except OwnerMustAct as error:
@@ -97,14 +97,15 @@ async def _hops(address: str, pin: bytes) -> AsyncIterator[Check]:
         yield Check("DNS", False, f"{host}: no such name, or this PC is offline ({error or 'no answer'})")
         return
     yield Check("DNS", True, f"{host} is {found[0][4][0]}")
-    try:
-        async with asyncio.timeout(HOP_SECONDS):
-            _, writer = await asyncio.open_connection(host, port)
-        writer.transport.abort()
-    except (OSError, TimeoutError) as error:
-        yield Check("TCP", False, f"{address}: {error or f'no answer in {HOP_SECONDS:.0f} s'}")
-        return
-    yield Check("TCP", True, address)
+    for number in (port, working_port):
+        try:
+            async with asyncio.timeout(HOP_SECONDS):
+                _, writer = await asyncio.open_connection(host, number)
+            writer.transport.abort()
+        except (OSError, TimeoutError) as error:
+            yield Check("TCP", False, f"{host} port {number}: {error or f'no answer in {HOP_SECONDS:.0f} s'}")
+            return
+    yield Check("TCP", True, f"{host} ports {port} and {working_port}")
     try:
         await dial.read_authority(address, pin, HOP_SECONDS)
     except PotluckError as error:

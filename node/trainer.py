@@ -42,6 +42,7 @@ from shared.job import Job
 
 LOG_BYTES = 16 << 20  # then the trainer's log starts anew, and the old one is kept once
 STOP_SECONDS = 10.0  # from closing its standard input to insisting
+OPENING_SECONDS = 1.0  # the same for a trainer that is still opening: it has nothing to save
 
 Hear = Callable[[Fact], None]
 
@@ -78,6 +79,7 @@ class Trainer:
         self._one = asyncio.Lock()
         self._lead: Child | None = None
         self._told: Duty | None = None
+        self._opened = False
 
     async def keep(self, wish: KeepTrainer, job: Job) -> None:
         """Start the ranks, open the job, hear them until they end. Cancelled: stop them and give their memory back."""
@@ -85,6 +87,7 @@ class Trainer:
             ending = ""
             log = self._home / "log" / "trainer.log"
             ranks: list[Child] = []
+            self._opened = False
             try:
                 self._hear(TrainerStarted(wish.run))
                 bench = Bench(private_folder(self._home / "runs" / wish.run))
@@ -97,7 +100,7 @@ class Trainer:
                 ending = error.sentence if isinstance(error, PotluckError) else f"it could not be started ({error})."
             finally:
                 self._lead = None
-                await stop_all(ranks)
+                await stop_all(ranks, STOP_SECONDS if self._opened else OPENING_SECONDS)
                 self._hear(TrainerGone(ending))
 
     async def train(self, duty: Duty) -> None:
@@ -159,6 +162,7 @@ class Trainer:
         duty = self._told
         match words.get("fact"):
             case "opened":
+                self._opened = True
                 self._hear(TrainerOpened(str(words["engine"]), str(words["dtype"]), float(words["step_seconds"])))
             case "progress":
                 self._hear(
@@ -234,11 +238,11 @@ def take_in(blobs: Blobs, file: Path, digest: Digest) -> None:
     blobs.adopt(beside, digest)
 
 
-async def stop_all(ranks: list[Child]) -> None:
+async def stop_all(ranks: list[Child], patience: float = STOP_SECONDS) -> None:
     """Ask rank 0 (the others end with it), wait, insist. Goes through even when cancelled again."""
 
     async def stop() -> None:
-        await asyncio.gather(*(child.stop(STOP_SECONDS) for child in ranks))
+        await asyncio.gather(*(child.stop(patience) for child in ranks))
 
     stopping = asyncio.ensure_future(stop())
     try:

@@ -72,7 +72,7 @@ def apply(state: State, fact: Fact) -> State:
             key = (update.run, update.round)
             old = state.updates.get(key)
             kept = old if old is not None and old.update.digest == update.digest else Kept(update)
-            state = replace(state, updates={**state.updates, key: kept})
+            state = replace(state, updates={**state.updates, key: kept}, blobs=state.blobs | {update.digest})
             return replace(state, trainer=_succeeded(state))
         case Evaluated(run, round_, metrics):
             state = replace(state, evaluations={**state.evaluations, (run, round_): metrics})

@@ -79,13 +79,10 @@ def _trainer_work(state: State) -> Iterator[Wish]:
         case Phase.ABSENT:
             if duty is not None and _ready(state, duty) and state.now >= trainer.not_before:
                 yield KeepTrainer(duty.run, duty.job)
-        case Phase.OPENING:
+        case Phase.OPENING | Phase.IDLE:
             if duty is not None and fits:
                 yield KeepTrainer(duty.run, duty.job)
-        case Phase.IDLE:
-            if duty is not None and fits:
-                yield KeepTrainer(duty.run, duty.job)
-                if _ready(state, duty):
+                if trainer.phase is Phase.IDLE and _ready(state, duty):
                     yield Evaluate(duty) if duty.kind is Kind.EVALUATE else Train(duty)
             elif duty is None and not state.paused and state.now - trainer.since < IDLE_SECONDS:
                 yield from _keep(state)

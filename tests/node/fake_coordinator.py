@@ -45,6 +45,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.headers: list[pb.UpdateHeader] = []  # every header that ever came, repeats too
         self.verdicts: dict[tuple[str, int], pb.VerdictReply] = {}
         self.left: list[NodeId] = []
+        self.models: list[pb.Model] = []
         self.upload_bytes = 0  # data bytes that came over the line
         self.download_bytes = 0
         self.renewals = 0
@@ -52,6 +53,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.fault_cut_download_after: int | None = None
         self.fault_damage_chunk = False
         self.fault_lose_reply = False
+        self.answer_early = False  # a verdict there is already comes at the header, as of a closed round
         self._streams: dict[NodeId, list[asyncio.Queue[pb.CoordinatorMessage | None]]] = defaultdict(list)
         self._changed = asyncio.Event()
         self.port = self.enrol_port = 0
@@ -217,6 +219,8 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
                     if header is None or incoming is None:
                         header = chunk.header
                         self.headers.append(header)
+                        if self.answer_early and (header.run, header.round) in self.verdicts:
+                            return self.verdicts[header.run, header.round]
                         incoming = self.blobs.receiving(Digest(header.digest), header.size).__enter__()
                     if not chunk.data:
                         continue
@@ -266,7 +270,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
 
     async def Models(self, request: pb.ModelsRequest, context: Context) -> pb.ModelsReply:
         await self._caller(context)
-        return pb.ModelsReply()
+        return pb.ModelsReply(models=self.models)
 
     async def _caller(self, context: Context) -> NodeId:
         peer = identity.peer_of(context.auth_context()["x509_pem_cert"][0])

@@ -16,6 +16,7 @@ from node.logic.facts import Update, Verdict
 from shared.blobs import CHUNK, Blobs
 from shared.errors import Refusal, Refused, TryLater
 from shared.ids import Digest, RunId
+from shared.rpc.v1 import node_pb2 as pb
 from tests.node import homes
 from tests.node.fake_coordinator import FakeCoordinator
 
@@ -170,6 +171,20 @@ def test_an_update_damaged_on_this_disk_is_given_up_in_words(tmp_path: Path) -> 
         assert verdict is Verdict.REFUSED
         assert "damaged on this disk" in sentence
         assert not pair.blobs.has(mine.digest)
+
+    with_pair(tmp_path, act)
+
+
+def test_an_early_verdict_is_heard_whatever_was_still_being_sent(tmp_path: Path) -> None:
+    """grpc.aio sometimes puts an error of its own over an answer that comes while it writes: then we ask again."""
+
+    async def act(pair: Pair) -> None:
+        mine = update(pair.blobs)
+        pair.host.answer_early = True
+        late = pb.VerdictReply(verdict=pb.VerdictReply.VERDICT_LATE, sentence="Round 1 closed at 21:04.")
+        pair.host.verdicts[mine.run, mine.round] = late
+        for _ in range(20):
+            assert await pair.link.upload(pair.line, mine) == (Verdict.LATE, "Round 1 closed at 21:04.")
 
     with_pair(tmp_path, act)
 

@@ -65,8 +65,8 @@ RUN = RunId("saturday-notes-k3f9qa")
 
 
 def plan(state: State) -> list[Wish]:
-    """What it wants beside telling whether it may be counted on."""
-    return [wish for wish in whole_plan(state) if not isinstance(wish, ReportAvailability)]
+    """What it wants beside telling whether it may be counted on, and tidying up."""
+    return [wish for wish in whole_plan(state) if not isinstance(wish, ReportAvailability | Collect)]
 
 
 def digest(letter: str) -> Digest:
@@ -213,6 +213,14 @@ def test_a_pause_while_opening_stops_at_once(ready: State) -> None:
     assert plan(after(opening, OwnerPaused(1000.0))) == []
 
 
+def test_a_moment_without_duties_does_not_stop_a_trainer_that_is_opening(ready: State) -> None:
+    opening = after(ready, DutiesTold((train(1),)), BlobsHere(frozenset({MODELS[0]})), TrainerStarted(RUN))
+    quiet = after(opening, DutiesTold(()))
+    assert plan(quiet) == [KEEP]
+    assert plan(after(quiet, OwnerPaused(1000.0))) == []
+    assert plan(after(quiet, Elapsed(1000.0 + IDLE_SECONDS))) == []
+
+
 def test_a_pause_ends_by_itself(opened: State) -> None:
     paused = after(opened, OwnerPaused(1000.0, 1060.0), TrainerGone())
     assert plan(paused) == []
@@ -318,10 +326,19 @@ def test_an_update_for_a_closed_round_is_asked_about_not_sent(training: State) -
 def test_old_blobs_go_but_what_the_next_round_needs_stays(opened: State) -> None:
     old = digest("8")
     state = after(opened, DutiesTold((train(2),)), BlobsHere(frozenset({old, DELTAS[0], MODELS[1]})))
-    (collect,) = [wish for wish in plan(state) if isinstance(wish, Collect)]
+    (collect,) = [wish for wish in whole_plan(state) if isinstance(wish, Collect)]
     assert old not in collect.keep
     assert collect.keep >= {JOB, BASE, MODELS[0], MODELS[1], DELTAS[0]}
-    assert not [wish for wish in plan(after(state, BlobsGone(frozenset({old})))) if isinstance(wish, Collect)]
+    assert not [wish for wish in whole_plan(after(state, BlobsGone(frozenset({old})))) if isinstance(wish, Collect)]
+
+
+def test_an_update_stays_until_it_is_acknowledged(training: State) -> None:
+    def collected(state: State) -> bool:
+        return any(update(1).digest not in wish.keep for wish in whole_plan(state) if isinstance(wish, Collect))
+
+    written = after(training, UpdateWritten(update(1)))
+    assert not collected(written)
+    assert collected(after(written, VerdictHeard(RUN, 1, Verdict.ACCEPTED, "")))
 
 
 def test_a_job_that_cannot_be_read_is_told_in_words(ready: State) -> None:
@@ -397,7 +414,7 @@ def test_in_any_order_of_facts_the_promises_hold(facts: list[Fact]) -> None:
     state = State()
     for fact in facts:
         state = apply(state, fact)
-        wishes = plan(state)
+        wishes = whole_plan(state)
         kinds = [type(wish) for wish in wishes]
         assert len(set(wishes)) == len(wishes), "a wish is named once"
         assert kinds.count(KeepTrainer) <= 1
@@ -430,7 +447,7 @@ def test_a_repeated_fact_changes_nothing(facts: list[Fact], data: st.DataObject)
     state = reduce(apply, facts, State())
     fact = data.draw(FACTS.filter(lambda fact: not isinstance(fact, TrainerFailed | TrainerGone)))
     once = apply(state, fact)
-    assert plan(apply(once, fact)) == plan(once)
+    assert whole_plan(apply(once, fact)) == whole_plan(once)
 
 
 @settings(max_examples=300, deadline=None)
