@@ -106,6 +106,9 @@ class Guard(grpc.aio.ServerInterceptor):
     def _guarded(self, handler: Any, kind: str | None) -> Handler:
         def wrap(behaviour: _Behaviour, run: Callable[[_Behaviour, Any, Context], Awaitable[Any]]) -> Any:
             async def guarded(request: Any, context: Context) -> Any:
+                if run is _stream:
+                    # gRPC would send it with the first reply; a call cut in the midst of that could not be ended.
+                    await context.send_initial_metadata(())
                 return await self._serve(kind, context, lambda: run(behaviour, request, context))
 
             return guarded

@@ -77,11 +77,12 @@ class SmallNodeDoor(node_pb2_grpc.NodeServicer):
     """Streams that stay open, a download without an end, an upload that is read to its end."""
 
     def __init__(self) -> None:
-        self.ended = 0
+        self.started = self.ended = 0
 
     async def Control(
         self, request_iterator: AsyncIterator[node_pb2.NodeMessage], context: Context
     ) -> AsyncIterator[node_pb2.CoordinatorMessage]:
+        self.started += 1
         try:
             yield node_pb2.CoordinatorMessage(welcome=node_pb2.Welcome(cluster=peer().node))
             async for message in request_iterator:
@@ -93,6 +94,7 @@ class SmallNodeDoor(node_pb2_grpc.NodeServicer):
     async def Download(
         self, request: node_pb2.DownloadRequest, context: Context
     ) -> AsyncIterator[node_pb2.DownloadChunk]:
+        self.started += 1
         try:
             for offset in range(1 << 40):
                 yield node_pb2.DownloadChunk(offset=offset, data=bytes(1 << 18))
@@ -102,6 +104,7 @@ class SmallNodeDoor(node_pb2_grpc.NodeServicer):
     async def Upload(
         self, request_iterator: AsyncIterator[node_pb2.UploadChunk], context: Context
     ) -> node_pb2.VerdictReply:
+        self.started += 1
         try:
             async for _ in request_iterator:
                 pass

@@ -108,8 +108,9 @@ def test_revocation_cuts_uploads_and_downloads_under_way(tmp_path: Path) -> None
         upload, download = stub.Upload(forever()), stub.Download(node_pb2.DownloadRequest())
         assert isinstance(await download.read(), node_pb2.DownloadChunk)  # and then we do not read on
         async with asyncio.timeout(10):
-            while await group.host.revoke(group.member.node) < 2:
+            while group.host.node_door.started < 2:
                 await asyncio.sleep(0.01)
+        assert await group.host.revoke(group.member.node) == 2
         with pytest.raises(grpc.aio.AioRpcError, match="removed this PC"):
             await upload
         assert "removed this PC" in str((await ending_of(download)).details())
@@ -127,6 +128,22 @@ def test_a_revoked_caller_that_stops_reading_is_cut_on_our_side_at_once(tmp_path
             while group.host.node_door.ended < 1:
                 await asyncio.sleep(0.01)
         download.cancel()
+
+    with_group(tmp_path, work)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.001, 0.002, 0.004, 0.008])
+def test_a_call_may_be_cut_at_any_moment_of_its_life(tmp_path: Path, pause: float) -> None:
+    """In the midst of its first reply, too: the caller of a call that could not be ended would wait for ever."""
+
+    async def work(group: Group) -> None:
+        await node_stub(group.channel).Verdict(node_pb2.VerdictRequest(), timeout=5)  # the connection stands
+        downloads = [node_stub(group.channel).Download(node_pb2.DownloadRequest()) for _ in range(8)]
+        endings = asyncio.gather(*(ending_of(download) for download in downloads))
+        await asyncio.sleep(pause)
+        await group.host.revoke(group.member.node)
+        async with asyncio.timeout(20):
+            assert all("removed this PC" in str(error.details()) for error in await endings)
 
     with_group(tmp_path, work)
 
