@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from asyncio import TaskGroup
 from pathlib import Path
@@ -45,21 +44,16 @@ from shared.log import Log
 from shared.rpc import tls
 from shared.rpc.v1 import enrol_pb2_grpc, node_pb2_grpc, operator_pb2_grpc
 
-ROTATION = 86400.0  # seconds between server certificates; each lives for a week
 LOOK = 2.0  # seconds between looks for silent nodes
 
 
 def run(home: Path, *, as_json: bool = False, verbose: bool = False) -> None:
     """`potluck coordinator up`: until Ctrl-C or SIGTERM."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core logs every stranger's failed handshake
     log = Log(as_json=as_json) if verbose or as_json else Log(open_log(home))
     logging.basicConfig(
         level=logging.WARNING, stream=log.stream, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    try:
-        asyncio.run(until_told(home, log))
-    except* OwnerMustAct as several:
-        raise OwnerMustAct(several.exceptions[0].args[0]) from several
+    asyncio.run(until_told(home, log))
 
 
 async def until_told(home: Path, log: Log) -> None:
@@ -92,14 +86,13 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
             ledger, authority, settings.cluster, settings.port, reachable, (home / "pki" / "group.key").read_bytes()
         )
         work = Work(home, settings_.cache(), ledger, blobs, transfers, heartbeats, log)
-        identity = tls.ServerIdentity(authority.issue_server(), authority.certificate_pem)
+        identity = tls.ServerIdentity(authority.issue_server(), authority.certificate_pem, issue=authority.issue_server)
         servers = await open_doors(settings, identity, guard, nodes, operator, enrol)
         say_where(settings, authority, reachable)
         log.info("up", cluster=settings.cluster, port=settings.port, runs=len(ledger.state.runs))
         try:
             async with TaskGroup() as tasks:
                 tasks.create_task(ledger.run())
-                tasks.create_task(rotate(authority, identity))
                 tasks.create_task(notice_silence(ledger, heartbeats, log))
                 hands = Hands(tasks, work.perform)
                 async for state in ledger.changes():
@@ -137,13 +130,6 @@ async def open_doors(
             ) from error
         await server.start()
     return [members, joining]
-
-
-async def rotate(authority: CertificateAuthority, identity: tls.ServerIdentity) -> None:
-    """Show a fresh server certificate every day; open streams live on."""
-    while True:
-        await asyncio.sleep(ROTATION)
-        identity.rotate(authority.issue_server())
 
 
 async def notice_silence(ledger: Ledger, heartbeats: Heartbeats, log: Log) -> None:
