@@ -24,10 +24,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from shared import disk
 from shared.clock import BACKDATED, LIFETIME
 from shared.errors import OwnerMustAct, Refusal, Refused
-from shared.ids import NodeId, node_id
+from shared.ids import SERVER_NAME, NodeId, node_id
 from shared.words import WORDS
 
-SERVER_NAME = "coordinator.potluck.internal"  # what every server certificate says, wherever the host lives
 _DOMAIN = "potluck.internal"
 _MAX_REQUEST = 4096  # bytes; ours take about 220
 _CA_YEARS = 20

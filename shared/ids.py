@@ -10,6 +10,7 @@ from typing import NewType
 NodeId = NewType("NodeId", str)  # base32 of SHA-256 of the node's public key, 16 characters
 RunId = NewType("RunId", str)  # a slug and six characters: saturday-notes-k3f9qa
 Digest = NewType("Digest", str)  # SHA-256 in lowercase hex, 64 characters
+SERVER_NAME = "coordinator.potluck.internal"  # what every server certificate says, wherever the host lives
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clock import outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refused, TryLater
-from shared.identity import SERVER_NAME, UNREADABLE, fingerprint_words, pin_of
+from shared.identity import UNREADABLE, fingerprint_words, pin_of
+from shared.ids import SERVER_NAME
 
 STAGGER = 0.25  # seconds of head start for each address over the next (RFC 8305)
 TIMEOUT = 10.0  # seconds for each address

@@ -14,7 +14,6 @@ import grpc.aio
 
 from shared.clock import HOW, moment, outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
-from shared.identity import dates_of
 
 KEY = "potluck-refusal"
 _SPARE = "try-later"  # the host's own trouble: not a refusal, the caller tries again
@@ -100,6 +99,8 @@ def in_words(
 
 def preflight(certificate: bytes, now: float) -> Refused | None:
     """What is wrong with our own certificate by our own clock; None when nothing is. Ask before dialling, and after."""
+    from shared.identity import dates_of  # cryptography takes 50 ms to load; most commands never look at their own
+
     not_before, not_after = dates_of(certificate)
     if now > not_after:
         return Refused(

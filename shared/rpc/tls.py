@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
 
 from shared.clock import renew_at
-from shared.identity import SERVER_NAME, ServerCertificate
+from shared.ids import SERVER_NAME
+
+if TYPE_CHECKING:  # a command that only asks the host need not load cryptography
+    from shared.identity import ServerCertificate
 
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
