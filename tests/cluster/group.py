@@ -112,9 +112,15 @@ class Group:
         )  # fmt: skip
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def slow(self, name: str, seconds: float) -> None:
-        """How long a step of that friend's quick trainer takes, from the next one on."""
-        (self.friends[name].home / "node" / "slow").write_text(str(seconds))
+    def hold(self, name: str, step: int) -> None:
+        """That friend's quick trainer does no step after this one (of 4) until it is let go."""
+        beside = self.friends[name].home / "node" / ".hold"
+        beside.write_text(str(step))
+        beside.replace(beside.with_name("hold"))
+
+    def let_go(self, *names: str) -> None:
+        for name in names or self.friends:
+            (self.friends[name].home / "node" / "hold").unlink(missing_ok=True)
 
     # ---- looking ----
 
@@ -163,7 +169,7 @@ class Group:
     def logs(self) -> str:
         return "\n".join(f"--- {name}\n{self.log(name)[-3000:]}" for name in ("host", *self.friends))
 
-    def until(self, what: str, check: Callable[[], T], patience: float = PATIENCE) -> T:
+    def until(self, what: str, check: Callable[[], T | None], patience: float = PATIENCE) -> T:
         return until(what, check, self.logs, patience)
 
     def finished(self, run: str, patience: float = PATIENCE) -> dict[str, Any]:
@@ -208,7 +214,7 @@ def group(folder: Path) -> Iterator[Group]:
         yield Group(folder, stack)
 
 
-def until(what: str, check: Callable[[], T], why: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> T:
+def until(what: str, check: Callable[[], T | None], why: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> T:
     """Look ten times a second until `check()` gives something; complain with `why()` after `patience` seconds."""
     end = time.monotonic() + patience
     while True:

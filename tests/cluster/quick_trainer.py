@@ -1,6 +1,6 @@
 """The trivial trainer with updates a real coordinator accepts: the run's own tensors, filled with small noise.
 
-The noise depends on the home, the round and the steps done, so the same work gives the same bytes. The levers (`slow`
+The noise depends on the home, the round and the steps done, so the same work gives the same bytes. The levers (`hold`
 and the like) lie in the node's home, where they can be put before the run has a name.
 """
 

@@ -1,7 +1,8 @@
 """A real trainer child that trains nothing much: the same words on the same pipes as `node.train`, in no time.
 
 Its update is a digest repeated, so the same round of the same model always gives the same bytes. What makes it slow, or
-die, is asked for by files in its levers' folder (its work folder): `slow` (seconds a step), `die-once`, `die-always`.
+die, is asked for by files in its levers' folder (its work folder): `slow` (seconds a step), `hold` (the last
+step that may be done while it lies there), `die-once`, `die-always`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def train(words: Words, levers: Path, orders: Orders, write: Write) -> None:
         return
     done = 0
     for step in range(1, STEPS + 1):
-        if orders.halt.wait(slowness(levers)):
+        if halted_before(step, levers, orders):
             break
         done = step
         say(
@@ -107,6 +108,23 @@ def train(words: Words, levers: Path, orders: Orders, write: Write) -> None:
     }  # fmt: skip
     beside.write_text(json.dumps(answer))
     print(json.dumps(answer), flush=True)
+
+
+def halted_before(step: int, levers: Path, orders: Orders) -> bool:
+    """Take as long as a step takes, and for ever while it is held."""
+    if orders.halt.wait(slowness(levers)):
+        return True
+    while held_after(levers) < step:
+        if orders.halt.wait(0.05):
+            return True
+    return False
+
+
+def held_after(levers: Path) -> int:
+    try:
+        return int((levers / "hold").read_text() or STEPS)
+    except FileNotFoundError:
+        return STEPS
 
 
 def slowness(levers: Path) -> float:
