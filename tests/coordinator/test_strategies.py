@@ -17,8 +17,10 @@ from shared.errors import OwnerMustAct
 from shared.ids import RunId, flower_id
 from shared.maths.outer import Nesterov, Outer, Plain
 from tests.coordinator.federation_child import friend
+from tests.flower_identity import fresh_flower_identity
 from tests.shared.tensors import SMALL, draw
 
+__all__ = ["fresh_flower_identity"]  # a fixture for every test here
 RUN = RunId("strategies-abc123")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
-from flwr.supercore.task_identity import TaskIdentity
 
 from node.train.client_app import client_app
 from shared.errors import PeerMisbehaved
+from tests.flower_identity import fresh_flower_identity, some_flower_identity
 
-for _name in ("task_id", "run_id", "node_id"):
-    setattr(TaskIdentity, _name, 1)
+__all__ = ["fresh_flower_identity"]
+pytestmark = pytest.mark.usefixtures(some_flower_identity.__name__)
 
 
 class Adder:
