@@ -95,7 +95,7 @@ class _RunFile(_Part):
     codec: Literal["auto", "bf16", "fp32"] = "auto"
     quorum: int = Field(2, ge=1, le=1000)
     deadline: Seconds | None = Field(None, gt=0, le=30 * 86400)
-    evaluate: bool = True
+    evaluate: bool | Literal["last"] = True  # every round, none, or only the last
     evaluate_tokens: Tokens = Field(2048, ge=64, le=1 << 24)
     privacy: Literal["open"] = "open"
     mods: tuple[str, ...] = ()
@@ -171,6 +171,8 @@ def _mistake(root: yaml.Node | None, detail: Any) -> Mistake:
         path = ["recipe"] if len(path) < 2 or detail["type"] == "literal_error" else path
         allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024"
         return Mistake(_line(root, path), "recipe", allowed)
+    if detail["loc"][:1] == ("evaluate",):
+        return Mistake(_line(root, ["evaluate"]), "evaluate", "must be true, false or last")
     return Mistake(_line(root, path), ".".join(str(part) for part in path) or "the file", _sentence(path, detail))
 
 

@@ -61,7 +61,8 @@ def _job(run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[Tensor
         codec=codec,
         betas=(float(spec["betas"][0]), float(spec["betas"][1])),
         mods=tuple(spec.get("mods", ())),
-        **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate", "evaluate_tokens")},
+        evaluate=bool(spec["evaluate"]),
+        **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate_tokens")},
         **{key: spec[key] for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},
     )
     if parse(dump(job)) != job:  # what a node will make of it

@@ -157,11 +157,17 @@ def _open(run: Run, at: float, ready: Ready) -> Run:
         number=len(run.history) + 1,
         quorum=max(1, int(run.spec["quorum"])),
         opened=at,
-        evaluate=bool(run.spec["evaluate"]),
+        evaluate=_measured(run),
         base=run.model,
         here=frozenset(ready),
     )
     return replace(run, round=round)
+
+
+def _measured(run: Run) -> bool:
+    """Whether the round that opens now is measured by its nodes: each is, none is, or only the last."""
+    wanted = run.spec["evaluate"]
+    return run.committed + 1 >= run.spec["rounds"] if wanted == "last" else bool(wanted)
 
 
 def _finish(run: Run, phase: RunPhase, at: float, sentence: str) -> Run:

@@ -35,6 +35,7 @@ round_length: 0 steps
 tokens: {sequence: 1024, batch: 1k, size: 3}
 optimizer: {lr: -1, schedule: cosinus}
 quorum: 2
+evaluate: sometimes
 """
     spec, mistakes = check(text)
     assert spec is None
@@ -47,6 +48,7 @@ quorum: 2
         (7, "tokens.size"),
         (8, "optimizer.lr"),
         (8, "optimizer.schedule"),
+        (10, "evaluate"),
     }
     words = {m.where: m.sentence for m in mistakes}
     assert "round_length" in words["round_lenght"]

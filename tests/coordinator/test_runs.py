@@ -178,3 +178,11 @@ def test_clear_progress_earns_a_later_deadline_but_never_twice_the_length() -> N
 def test_nobody_is_waited_for_longer_once_the_slow_one_has_sent() -> None:
     state = tell(training(ANA, BO), uploaded(BO))
     assert extension(the_round(state), 90.0, {BO: 0.5}) is None
+
+
+def test_only_the_last_round_is_measured_when_the_run_says_so() -> None:
+    state = tell(group(ANA, BO), *started(evaluate="last"))
+    assert not the_round(state).evaluate
+    state = tell(state, configured(ANA, BO), uploaded(ANA), uploaded(BO), merged(1, ANA, BO))
+    assert the_round(state).number == 2
+    assert the_round(state).evaluate
