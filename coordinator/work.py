@@ -70,7 +70,7 @@ class Work:
             return  # the next merge sweeps
         files = {digest for run in runs.values() if run.job for digest in self._transfers.job(run.job).files.values()}
         keep = cluster_.keep(self._ledger.state) | files | set(self._transfers.incoming)
-        if gone := self._blobs.keep_only(keep):
+        if gone := self._blobs.keep_only(keep, unfinished=False):
             self._log.info("swept", blobs=len(gone))
 
     async def _wake(self, wish: Wake) -> None:

@@ -104,14 +104,17 @@ class Blobs:
             self.path(digest).unlink(missing_ok=True)
             self._partial(digest).unlink(missing_ok=True)
 
-    def keep_only(self, wanted: Iterable[Digest]) -> list[Digest]:
-        """Garbage collection: drop every finished blob that is not wanted; returns what went."""
+    def keep_only(self, wanted: Iterable[Digest], *, unfinished: bool = True) -> list[Digest]:
+        """Garbage collection: drop every finished blob that is not wanted; returns what went.
+
+        `unfinished`: whether blobs that are still on their way in are kept too, wanted or not.
+        """
         keep = set(wanted)
         gone = [digest for digest in self.all() if digest not in keep]
         for digest in gone:
             self.drop(digest)
         for partial in (self.root / "partial").iterdir():
-            if partial.name not in keep and self.has(Digest(partial.name)):
+            if partial.name not in keep and (not unfinished or self.has(Digest(partial.name))):
                 partial.unlink(missing_ok=True)
         return gone
 

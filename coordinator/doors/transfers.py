@@ -18,7 +18,7 @@ from coordinator.logic.verdicts import Answer, Verdict
 from shared.blobs import Blobs
 from shared.codec import safe
 from shared.disk import require_space
-from shared.errors import Refusal, Refused
+from shared.errors import Refusal, Refused, TryLater
 from shared.ids import Digest, NodeId, RunId, is_digest
 from shared.job import Codec, Job
 from shared.job import parse as parse_job
@@ -41,12 +41,12 @@ class Transfers:
         self._ledger, self._blobs, self._heartbeats = ledger, blobs, heartbeats
         self._jobs: dict[Digest, Job] = {}
         self._busy: set[NodeId] = set()
+        self._begun: dict[NodeId, Digest] = {}  # the newest upload of each node: an older, unfinished one is dropped
         self.incoming: Counter[Digest] = Counter()  # not yet in the journal: garbage collection must leave them
 
     async def upload(self, node: NodeId, chunks: AsyncIterator[node_pb2.UploadChunk]) -> Answer:
         """Take one update: header, bytes, check, journal, answer."""
-        async with asyncio.timeout(IDLE):
-            first = await anext(chunks, None)
+        first = await following(chunks)
         if first is None or not first.HasField("header"):
             raise Refused(Refusal.MALFORMED, "An upload starts with its header.")
         header = first.header
@@ -56,12 +56,17 @@ class Transfers:
             return await self._decline(node, header, answer)
         assert job is not None
         with self._one_at_a_time(node, digest):
+            if (older := self._begun.get(node, digest)) != digest and not self._blobs.has(older):
+                self._blobs.drop(older)
+            self._begun[node] = digest
+            known = self._blobs.has(digest)
             await self._receive(node, first, chunks)
             codec: Codec = job.codec if job.update == "difference" else "fp32"
             refused = await asyncio.to_thread(self._inspect, digest, job, codec)
             at = self._ledger.now()
             if refused is not None:
-                self._blobs.drop(digest)
+                if not known:
+                    self._blobs.drop(digest)
                 await self._ledger.record(UpdateRefused(at, run, round_number, node, digest, refused.sentence))
             else:
                 await self._ledger.record(uploaded(at, node, header))
@@ -144,8 +149,7 @@ class Transfers:
                     self._heartbeats.hear(node)
                     self._heartbeats.received[node] += len(chunk.data)
                 if incoming.offset < header.size:
-                    async with asyncio.timeout(IDLE):
-                        chunk = await anext(chunks, None)
+                    chunk = await following(chunks)
             await asyncio.to_thread(incoming.finish)
 
     def _inspect(self, digest: Digest, job: Job, codec: Codec) -> Refused | None:
@@ -180,6 +184,17 @@ class Transfers:
         if round_ is None:
             raise Refused(Refusal.NO_SUCH_RUN, f"{run.run} has had no round {number} yet.")
         return round_
+
+
+async def following(chunks: AsyncIterator[node_pb2.UploadChunk]) -> node_pb2.UploadChunk | None:
+    """The next chunk, or None at the end. A sender that falls silent is told to resume."""
+    try:
+        async with asyncio.timeout(IDLE):
+            return await anext(chunks, None)
+    except TimeoutError as error:
+        raise TryLater(
+            f"Nothing came for {IDLE:.0f} s, so the upload was put aside. It goes on where it stopped."
+        ) from error
 
 
 def uploaded(at: float, node: NodeId, header: node_pb2.UpdateHeader) -> Uploaded:

@@ -100,6 +100,16 @@ def test_garbage_collection_keeps_what_is_wanted(tmp_path: Path) -> None:
     assert blobs.all() == [keep]
 
 
+def test_garbage_collection_may_take_what_is_unfinished_too(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    with blobs.receiving(DIGEST, len(DATA)) as incoming:
+        incoming.write(*pieces(DATA)[0])
+    blobs.keep_only(set())
+    assert blobs.partial_offset(DIGEST) == CHUNK
+    blobs.keep_only(set(), unfinished=False)
+    assert blobs.partial_offset(DIGEST) == 0
+
+
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "g" * 64])
 def test_a_name_that_is_not_a_digest_opens_no_file(tmp_path: Path, name: str) -> None:
     blobs = Blobs(tmp_path)
