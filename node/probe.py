@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from shared.disk import size_words
+
+PATIENCE = 30.0  # seconds; a driver that is just waking up takes a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,28 @@ class Card:
 
 @cache
 def cards() -> tuple[Card, ...]:
-    """The NVIDIA cards, by the driver's own library; none where it is missing."""
-    try:
-        import pynvml
-    except ImportError:
+    """The NVIDIA cards, by the driver's own library; none where it is missing.
+
+    Looked at once, in a child process: the library would stay in the agent's memory, and can take its process down.
+    """
+    if importlib.util.find_spec("pynvml") is None:
         return ()
+    words = [sys.executable, "-m", "node.probe"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        return tuple(Card(name, memory) for name, memory in json.loads(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ()
+
+
+def main() -> None:
+    """The child: prints [name, bytes] of each card as JSON."""
+    print(json.dumps([(card.name, card.memory) for card in _asked()]))
+
+
+def _asked() -> tuple[Card, ...]:
+    import pynvml
+
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -66,3 +89,7 @@ def _processor() -> str:
 def _text(name: str | bytes) -> str:
     text = name.decode() if isinstance(name, bytes) else name
     return text.removeprefix("NVIDIA ").removeprefix("GeForce ")
+
+
+if __name__ == "__main__":
+    main()
