@@ -1,0 +1,6 @@
+"""Figures that the project is held to. Each module measures one, over real processes: `python -m tests.benchmarks`."""
+
+NAMES = (
+    "cli_start", "idle_agent", "join", "blob", "merge_memory", "first_update", "round_overhead", "crash",
+    "worker_vs_bare",
+)  # fmt: skip
