@@ -18,7 +18,7 @@ from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import HomeLock, private_folder
 from shared.errors import OwnerMustAct
-from shared.ids import Digest
+from shared.ids import Digest, is_run
 from shared.rpc.v1 import node_pb2 as pb
 
 Progress = Callable[[float, str], None]
@@ -58,7 +58,7 @@ async def find_run(line: Connection, run: str) -> pb.Model:
     """That run, or the only one. Raises OwnerMustAct when it is not clear which."""
     async with line.words("asking for the models"):
         reply = await line.stub.Models(pb.ModelsRequest(), timeout=UNARY_SECONDS)
-    known = {model.run: model for model in reply.models}
+    known = {model.run: model for model in reply.models if is_run(model.run)}  # it names a folder here
     if run in known:
         return known[run]
     if not run and len(known) == 1:

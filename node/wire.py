@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from node.logic.facts import Availability, Duty, Kind, Metrics, Readiness, Update, Verdict
 from node.logic.report import Activity, Doing
 from shared.errors import PeerMisbehaved
-from shared.ids import Digest, RunId, is_digest
+from shared.ids import Digest, RunId, is_digest, is_run
 from shared.rpc.v1 import node_pb2 as pb
 
 _READINESS = {
@@ -66,7 +66,7 @@ def duties(message: pb.Duties, clock_ahead: float) -> tuple[Duty, ...]:
 
 def _duty(duty: pb.Duty, clock_ahead: float) -> Duty:
     names = [name for name in (duty.job, duty.model, duty.parent, duty.delta) if name]
-    if not duty.job or not duty.model or not all(map(is_digest, names)) or not duty.run or not duty.round:
+    if not duty.job or not duty.model or not all(map(is_digest, names)) or not is_run(duty.run) or not duty.round:
         raise PeerMisbehaved("The host asked for something that is not a duty; its Potluck may be a newer version.")
     return Duty(
         _KINDS[duty.kind],

@@ -13,6 +13,7 @@ Digest = NewType("Digest", str)  # SHA-256 in lowercase hex, 64 characters
 SERVER_NAME = "coordinator.potluck.internal"  # what every server certificate says, wherever the host lives
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def node_id(public_key_der: bytes) -> NodeId:
@@ -27,6 +28,11 @@ def flower_id(node: NodeId) -> int:
 
 def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
+
+
+def is_run(text: str) -> bool:
+    """A run's name also names folders, on every PC: so no dots, no slashes."""
+    return _RUN.fullmatch(text) is not None
 
 
 def slug(name: str) -> str:

@@ -11,10 +11,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from shared.errors import PeerMisbehaved
-from shared.ids import Digest, RunId, is_digest
+from shared.ids import Digest, RunId, is_digest, is_run
 
 UpdateKind = Literal["difference", "weights"]
 Codec = Literal["fp32", "bf16"]
+_DIMENSIONS = 8  # of a tensor
+_NAME = 300  # characters of a name for people, or of a tensor
+_KINDS: dict[type, tuple[str, ...]] = {  # of entries that JSON could bring as something else
+    str: ("run", "name", "base", "schedule", "update", "codec"),
+    int: ("rounds", "lora", "lora_alpha", "sequence", "batch", "steps", "evaluate_tokens"),
+    float: ("seconds", "lr", "warmup", "weight_decay", "clip"),
+    bool: ("evaluate",),
+}
+_MAY_LACK = ("lora", "steps", "seconds")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
@@ -66,7 +75,7 @@ def parse(data: bytes) -> Job:
         raw = json.loads(data)
         job = _job(raw)
         complaints = _complaints(job)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise PeerMisbehaved(
             f"The run's description cannot be read ({error}); the coordinator may be a newer version."
         ) from error
@@ -91,6 +100,12 @@ def _job(raw: dict[str, Any]) -> Job:
     known = {field.name for field in fields(Job)}
     if unknown := sorted(set(raw) - known):
         raise KeyError(f"unknown entries {unknown}")
+    for kind, names in _KINDS.items():
+        for name in names:
+            value = raw.get(name)
+            none = value is None and (name in _MAY_LACK or name not in raw)
+            if not none and type(value) is not kind and (kind, type(value)) != (float, int):
+                raise TypeError(f"{name} is not of the kind {kind.__name__}")
     raw = dict(raw)
     raw["tensors"] = tuple(TensorSpec(str(t["name"]), tuple(int(n) for n in t["shape"])) for t in raw["tensors"])
     raw["files"] = {str(name): Digest(str(digest)) for name, digest in raw["files"].items()}
@@ -100,17 +115,18 @@ def _job(raw: dict[str, Any]) -> Job:
 
 
 def _complaints(job: Job) -> list[str]:
+    shaped = all(0 < len(t.shape) <= _DIMENSIONS and all(0 < n < 1 << 31 for n in t.shape) for t in job.tensors)
     rules = [
+        (is_run(job.run), "the name of the run"),
+        (all(_shown(name) for name in (job.name, job.base)), "the name of the run or of its base model, for people"),
+        (all(_shown(tensor.name) for tensor in job.tensors), "a tensor's name"),
         (1 <= job.rounds <= 100_000, "rounds must be 1 to 100,000"),
         (job.lora is None or 1 <= job.lora <= 1024, "the LoRA rank must be 1 to 1024"),
         (bool(job.tensors), "no trainable tensors"),
         (list(job.tensors) == sorted(job.tensors, key=lambda t: t.name), "tensors are not in order"),
         (len({t.name for t in job.tensors}) == len(job.tensors), "a tensor is named twice"),
-        (
-            all(t.shape and all(0 < n < 1 << 31 for n in t.shape) for t in job.tensors),
-            "a tensor has an impossible shape",
-        ),
-        (sum(_count(t.shape) for t in job.tensors) < 1 << 36, "more than 68 billion trainable values"),
+        (shaped, "a tensor has an impossible shape"),
+        (not shaped or sum(_count(t.shape) for t in job.tensors) < 1 << 36, "more than 68 billion trainable values"),
         (8 <= job.sequence <= 1 << 20, "the sequence must be 8 to 1,048,576 tokens"),
         (job.sequence <= job.batch <= 1 << 26, "the batch must be at least one sequence"),
         ((job.steps is None) != (job.seconds is None), "a round has either steps or seconds"),
@@ -130,3 +146,8 @@ def _complaints(job: Job) -> list[str]:
         (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
     ]
     return [complaint for fine, complaint in rules if not fine]
+
+
+def _shown(name: str) -> bool:
+    """Fit for a person's screen: nothing that moves a terminal's cursor."""
+    return len(name) <= _NAME and name.isprintable()

@@ -169,6 +169,9 @@ def test_the_newest_model_is_laid_out_for_other_tools(tmp_path: Path) -> None:
         assert (folder.parent / "base" / "config.json").exists()
         unknown = await potluck("model", "get", "other-run")
         assert f"There is no run other-run. The host has: {described.run}" in unknown.stderr
+        host.models[0].run = f"../../../{tmp_path.name}"
+        elsewhere = await potluck("model", "get")
+        assert elsewhere.returncode != 0, "a run names a folder on this PC"
 
     with_host(tmp_path, act)
 

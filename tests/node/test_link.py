@@ -19,7 +19,7 @@ from node.link import Link
 from node.logic.backoff import CAP_SECONDS, wait_seconds
 from node.logic.facts import Availability, DutiesTold, Fact, Kind, LinkDown, LinkUp, Readiness
 from node.logic.report import Activity, Doing
-from shared.errors import Refused, TryLater
+from shared.errors import PeerMisbehaved, Refused, TryLater
 from shared.ids import RunId
 from shared.rpc import refusal
 from shared.rpc.v1 import node_pb2 as pb
@@ -94,6 +94,16 @@ def test_a_node_greets_and_hears_its_duties(tmp_path: Path) -> None:
 def test_deadlines_are_put_on_this_pcs_clock() -> None:
     (told,) = wire.duties(pb.Duties(duties=[duty(deadline_ms=1_000_000)]), clock_ahead=5.0)
     assert told.deadline == 1005.0
+
+
+@pytest.mark.parametrize("run", ["../../elsewhere", "/tmp/elsewhere", "a/b", "..", "run\0", "\x1b[2J", "r" * 200])
+def test_a_run_is_a_name_and_never_a_path(run: str) -> None:
+    """The node keeps a folder of that name, and clears away in it what does not belong there."""
+    told = pb.Duties(
+        duties=[pb.Duty(kind=pb.Duty.KIND_TRAIN, run=run, round=1, job="a" * 64, model="b" * 64, deadline_ms=1)]
+    )
+    with pytest.raises(PeerMisbehaved, match="not a duty"):
+        wire.duties(told, 0.0)
 
 
 def test_heartbeats_go_on_by_themselves(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,19 @@ def test_what_is_written_is_read_back() -> None:
         ({"mods": ["os.system('x')"]}, "mod"),
         ({"command": "rm -rf"}, "unknown entries"),
         ({"lr": "fast"}, "cannot be read"),
+        ({"lr": float("nan")}, "schedule"),
+        ({"run": "../../Documents"}, "name of the run"),
+        ({"run": 7}, "cannot be read"),
+        ({"base": 7}, "cannot be read"),
+        ({"base": "\x1b[2J"}, "base model"),
+        ({"name": ["x"]}, "cannot be read"),
+        ({"rounds": 2.5}, "cannot be read"),
+        ({"lora": True}, "cannot be read"),
+        ({"evaluate": "yes"}, "cannot be read"),
+        ({"tensors": [{"name": "a", "shape": [2] * 9}]}, "shape"),
+        ({"tensors": [{"name": "a", "shape": [float("inf")]}]}, "cannot be read"),
+        ({"files": []}, "cannot be read"),
+        ({"betas": []}, "cannot be read"),
     ],
 )
 def test_a_description_that_breaks_a_rule_is_refused_in_words(change: dict[str, Any], word: str) -> None:
@@ -53,6 +67,15 @@ def test_rubbish_is_refused() -> None:
     for data in (b"", b"[]", b"\xff\xfe", b"[" * 100_000, b"{}"):
         with pytest.raises(PeerMisbehaved):
             parse(data)
+
+
+def test_a_shape_that_no_tensor_has_costs_no_arithmetic() -> None:
+    raw = json.loads(dump(JOB)) | {"tensors": [{"name": "a", "shape": [(1 << 31) - 1] * 300_000}]}
+    data = json.dumps(raw).encode()
+    began = time.monotonic()
+    with pytest.raises(PeerMisbehaved, match="shape"):
+        parse(data)
+    assert time.monotonic() - began < 2.0, "multiplied out, these are nine million bits: half a minute for the agent"
 
 
 def test_equal_jobs_have_equal_bytes() -> None:
