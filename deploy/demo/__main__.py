@@ -89,7 +89,7 @@ def evening(
         for friend in friends:
             word = host.potluck("invite", friend.name).strip()
             said = friend.potluck("join", "-", "--name", friend.name, stdin=word)
-            friend.choose(engine="deepspeed", zero=3, threads=1)
+            friend.choose(threads=1)
             console.print(f"{friend.name:5} $ potluck node join {word[:12]}...   {first_words(said)}", soft_wrap=True)
         console.print("host  $ potluck coordinator start deploy/examples/demo.yaml")
         host.potluck("start", str(RUN_FILE))
@@ -103,6 +103,8 @@ def evening(
             )
         run = wait_for("the run to be prepared", lambda: prepared(host), [coordinator])
         alone = train_alone(console, friends, run) if baseline else {}
+        for friend in friends:
+            friend.choose(engine="deepspeed", zero=3, threads=1)
         nodes = [stack.enter_context(running(friend.home, ["node", "run"])) for friend in friends]
         status = watch_rounds(console, host, run, [coordinator, *nodes])
     mine = next(entry for entry in status["runs"] if entry["run"] == run)
