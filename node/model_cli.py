@@ -13,7 +13,7 @@ import typer
 from node.cli import progress_line
 from node.home import default_home
 from shared.commands import run_app
-from shared.errors import OwnerMustAct
+from shared.errors import OwnerMustAct, TryLater
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The result: fetch it, try it."
@@ -50,7 +50,14 @@ def try_(
     if len(words) > 2:
         raise OwnerMustAct('Put the prompt in quotes: potluck model try "Once upon a time"')
     run = words[0] if len(words) == 2 else ""
-    found = asyncio.run(result_.fetch(default_home(), run, None, progress_line("fetching")))
+    try:
+        found = asyncio.run(result_.fetch(default_home(), run, None, progress_line("fetching")))
+    except TryLater as error:
+        kept = result_.earlier(default_home(), run)
+        if kept is None:
+            raise
+        typer.echo(f"{error.sentence}\nThis is what was fetched earlier: round {kept.round} of {kept.run}.", err=True)
+        found = kept
     arguments = ["--base", str(found.base), "--adapter" if found.adapter else "--model", str(found.tuned)]
     arguments += ["--prompt", words[-1], "--tokens", str(tokens)] + (["--chat"] if chat else [])
     done = subprocess.run([sys.executable, "-m", "node.train.try_model", *arguments], check=False)

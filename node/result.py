@@ -62,8 +62,26 @@ async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Re
     folder = private_folder(to or home / "result" / found.run)
     tuned = await in_thread(lambda: lay_out(read, blobs, model, folder))
     blobs.keep_only({job, model, *read.files.values()})
+    write(folder / "round.json", _json({"round": found.round, "rounds": found.rounds}), 0o644)
     progress(1.0, "")
     return Result(found.run, found.round, found.rounds, folder / "base", tuned, read.lora is not None)
+
+
+def earlier(home: Path, run: str) -> Result | None:
+    """What was fetched before and lies under the node's home: of `run`, or the newest of all."""
+    folders = [home / "result" / run] if run else sorted((home / "result").glob("*/round.json"), key=_age)
+    for folder in folders:
+        folder = folder.parent if folder.name == "round.json" else folder
+        adapter, whole = folder / "adapter", folder / "model"
+        if (folder / "round.json").exists() and (adapter.is_dir() or whole.is_dir()):
+            told = json.loads((folder / "round.json").read_bytes())
+            tuned = adapter if adapter.is_dir() else whole
+            return Result(folder.name, told["round"], told["rounds"], folder / "base", tuned, adapter.is_dir())
+    return None
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
 
 
 async def merge(home: Path, result: Result) -> Path:

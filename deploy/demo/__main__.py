@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from deploy.demo import table, texts
-from deploy.demo.friends import DemoFailed, Friend, Host, free_ports, running, wait_for
+from deploy.demo.friends import DemoFailed, Friend, Host, command, free_ports, running, wait_for
 from deploy.demo.table import Outcome
 
 HERE = Path(__file__).resolve().parents[2]
@@ -107,6 +107,7 @@ def evening(
             friend.choose(engine="deepspeed", zero=3, threads=1)
         nodes = [stack.enter_context(running(friend.home, ["node", "run"])) for friend in friends]
         status = watch_rounds(console, host, run, [coordinator, *nodes])
+        command(friends[0].home, ["node.model_cli", "get"], "")  # so that it can be tried after everybody went home
     mine = next(entry for entry in status["runs"] if entry["run"] == run)
     last = {member["name"]: member for member in mine["history"][-1]["members"]}
     traffic = {node["name"]: node for node in status["nodes"]}
