@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shared.errors import printable
 from shared.rpc.v1 import operator_pb2
 
 COLOURS = {
@@ -56,33 +57,34 @@ def nodes(reply: operator_pb2.StatusReply) -> RenderableType:
     for node in reply.nodes:
         data = ", ".join(f"{d.name}: {d.documents:,} documents, {d.tokens:,} tokens" for d in node.data) or "not told"
         table.add_row(
-            f"{node.name} [dim]{node.node[:6]}[/dim]",
+            Text.assemble(plain(node.name), " ", (node.node[:6], "dim")),
             coloured(node.state),
-            node.sentence,
-            node.hardware,
-            data,
+            plain(node.sentence),
+            plain(node.hardware),
+            plain(data),
             clock(node.last_seen_ms),
         )
     for invite in reply.invites:
         if invite.state == "open":
-            table.add_row(invite.name, coloured("invited"), f"until {clock(invite.expires_ms)}")
+            table.add_row(plain(invite.name), coloured("invited"), f"until {clock(invite.expires_ms)}")
     return table
 
 
 def run(entry: operator_pb2.RunStatus) -> RenderableType:
-    head = Text.assemble("\n", (entry.run, "bold"), "  ", coloured(entry.state), f"  {entry.sentence}")
+    head = Text.assemble("\n", (entry.run, "bold"), "  ", coloured(entry.state), "  ", plain(entry.sentence))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("round", "phase", "PC", "state", "why", "share", "tokens", "loss"):
         table.add_column(column, justify="right" if column in ("round", "share", "tokens", "loss") else "left")
     for round_ in entry.history[-LATEST:]:
         first = (f"{round_.number}/{entry.rounds}", coloured(round_.phase))
         if not round_.members:
-            table.add_row(*first, "", "", round_.sentence)
+            table.add_row(*first, "", "", plain(round_.sentence))
         for index, member in enumerate(round_.members):
             loss = member.metrics.get("loss")
             table.add_row(
-                *(first if index == 0 else ("", "")), member.name, coloured(member.state), member.sentence,
-                f"{member.share:.0%}", f"{member.tokens:,}" if member.tokens else "",
+                *(first if index == 0 else ("", "")),
+                plain(member.name), coloured(member.state), plain(member.sentence), f"{member.share:.0%}",
+                f"{member.tokens:,}" if member.tokens else "",
                 f"{loss:.3f}" if loss is not None else "",
             )  # fmt: skip
         if summary := "  ".join(
@@ -98,7 +100,12 @@ def run(entry: operator_pb2.RunStatus) -> RenderableType:
 
 
 def coloured(state: str) -> Text:
-    return Text(state, style=COLOURS.get(state, ""))
+    return plain(state, COLOURS.get(state, ""))
+
+
+def plain(words: str, style: str = "") -> Text:
+    """Words as they are: rich would read `[/x]` in a name as markup, and a terminal an escape."""
+    return Text(printable(words), style=style)
 
 
 def clock(milliseconds: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from node.logic.facts import Availability, Duty, Kind, Metrics, Readiness, Update, Verdict
 from node.logic.report import Activity, Doing
-from shared.errors import PeerMisbehaved
+from shared.errors import PeerMisbehaved, printable
 from shared.ids import Digest, RunId, is_digest, is_run
 from shared.rpc.v1 import node_pb2 as pb
 
@@ -143,4 +143,4 @@ def header(update: Update) -> pb.UpdateHeader:
 
 
 def verdict(reply: pb.VerdictReply) -> tuple[Verdict, str]:
-    return _VERDICTS.get(reply.verdict, Verdict.NOTHING), reply.sentence
+    return _VERDICTS.get(reply.verdict, Verdict.NOTHING), printable(reply.sentence)

@@ -14,12 +14,17 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+def printable(text: str) -> str:
+    """Words that may be another PC's, fit for a terminal: nothing in them moves its cursor. Lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
 class PotluckError(Exception):
     """Something we can put into a sentence for the person at the keyboard."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
+        self.sentence = printable(sentence)
+        super().__init__(self.sentence)
 
 
 class OwnerMustAct(PotluckError):

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime
 from typing import IO
 
+from shared.errors import printable
+
 
 class Log:
     """Writes lines for people (or for programs, with `as_json`)."""
@@ -31,5 +33,5 @@ class Log:
 
 
 def _quoted(value: object) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = printable(f"{value:.4g}" if isinstance(value, float) else str(value))
     return json.dumps(text, ensure_ascii=False) if not text or any(c in text for c in ' "=\n') else text

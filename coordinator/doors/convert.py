@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from coordinator.logic.facts import Ability, Availability, DataCount
 from coordinator.logic.verdicts import Answer
 from coordinator.logic.wishes import Duty, DutyKind
+from shared.errors import printable
 from shared.rpc.v1 import node_pb2
 
 ABILITIES = {
@@ -18,26 +19,33 @@ ABILITIES = {
 }
 KINDS = {DutyKind.TRAIN: node_pb2.Duty.KIND_TRAIN, DutyKind.EVALUATE: node_pb2.Duty.KIND_EVALUATE}
 FIGURES = 64  # named figures one message may carry
-LONGEST = 300  # characters of a sentence or a name
+LONGEST = 300  # characters of a sentence
+NAME = 64  # characters of a name
+AHEAD = 10 * 365 * 86400.0  # seconds: nobody pauses for longer
 
 
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
+def text(said: str, longest: int = LONGEST) -> str:
+    """One printable line of what a node says for people."""
+    return " ".join(printable(said[: 4 * longest]).split())[:longest].strip()
+
+
 def availability(said: node_pb2.Availability, at: float) -> Availability:
     """`at` stands in for a time that makes no sense."""
     since = min(said.since_ms / 1000, at) if said.since_ms > 0 else at
-    until = said.until_ms / 1000 if 0 < said.until_ms < 1 << 52 else None
-    return Availability(ABILITIES.get(said.state, Ability.BROKEN), since, until, said.sentence[:LONGEST])
+    until = said.until_ms / 1000 if 0 < said.until_ms < milliseconds(at + AHEAD) else None
+    return Availability(ABILITIES.get(said.state, Ability.BROKEN), since, until, text(said.sentence))
 
 
 def data_count(said: node_pb2.DataCount) -> DataCount:
-    return DataCount(said.name[:LONGEST], said.documents, said.bytes, said.tokens)
+    return DataCount(text(said.name, NAME), said.documents, said.bytes, said.tokens)
 
 
 def metrics(said: Mapping[str, float]) -> dict[str, float]:
-    finite = {name[:64]: value for name, value in sorted(said.items()) if math.isfinite(value)}
+    finite = {text(name, NAME): value for name, value in sorted(said.items()) if math.isfinite(value)}
     return dict(list(finite.items())[:FIGURES])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 FIRST_WORD = 20.0  # seconds a node may take to greet
 DATA_SETS = 64  # that one greeting may count
+HARDWARE = 200  # characters
+CHANGES = 60  # of what the journal says of a node that are taken at once; then
+REST = 10.0  # seconds for each further one: a friend cannot fill the host's disk with moods
 
 
 class NodeDoor(node_pb2_grpc.NodeServicer):
@@ -42,6 +46,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
         self._ledger, self._transfers, self._heartbeats, self._log = ledger, transfers, heartbeats, log
         self._cluster, self._addresses = cluster, addresses
         self._streams: dict[NodeId, asyncio.Event] = {}
+        self._allowance: dict[NodeId, tuple[float, float]] = {}  # changes left, and at what time that was so
 
     def tell(self) -> None:
         """The state changed: every open control stream looks whether its duties did."""
@@ -134,11 +139,12 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             )
         self._heartbeats.hear(node)
         at = self._ledger.now()
-        await self._ledger.record(
+        runs = self._ledger.state.runs
+        await self._record(
             Greeted(
-                at, node, convert.availability(greeting.availability, at), greeting.hardware[:200],
+                at, node, convert.availability(greeting.availability, at), convert.text(greeting.hardware, HARDWARE),
                 tuple(convert.data_count(count) for count in greeting.data[:DATA_SETS]),
-                {run: seconds for run, seconds in greeting.step_seconds.items() if 0 < seconds < 1e6},
+                {run: seconds for run, seconds in greeting.step_seconds.items() if run in runs and 0 < seconds < 1e6},
             )
         )  # fmt: skip
 
@@ -152,13 +158,11 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                     continue
                 case "availability":
                     fact = AvailabilityChanged(at, node, convert.availability(message.availability, at))
-                    await self._ledger.record(fact)
+                    await self._record(fact)
                 case "evaluation":
                     evaluation = message.evaluation
                     metrics = convert.metrics(evaluation.metrics)
-                    await self._ledger.record(
-                        Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics)
-                    )
+                    await self._record(Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics))
                 case "leave":
                     await self._ledger.record(Left(at, node))
                     self._heartbeats.forget(node)
@@ -169,6 +173,19 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                         "The coordinator does not know that message; update potluck on the host's PC.",
                     )
             self._heartbeats.hear(node)
+
+    async def _record(self, fact: Greeted | AvailabilityChanged | Evaluated) -> None:
+        """Journal what a node says of itself. What changes nothing is free; changes without end are refused."""
+        left, then = self._allowance.get(fact.node, (float(CHANGES), 0.0))
+        now = time.monotonic()
+        left = min(float(CHANGES), left + (now - then) / REST)
+        if left < 1:
+            raise Refused(Refusal.BUSY, "This PC's state changes too often to be written down; try again in a minute.")
+        before = self._ledger.state
+        written = self._ledger.record(fact)
+        if self._ledger.state is not before:
+            self._allowance[fact.node] = left - 1, now
+        await written
 
     async def _duties(
         self, node: NodeId, changed: asyncio.Event, hearing: asyncio.Future[None]

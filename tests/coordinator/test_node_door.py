@@ -1,0 +1,104 @@
+"""What one friend may write into the host's journal: little, however much she says."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator import guard, ledger
+from coordinator.doors import node as door_
+from coordinator.doors.node import NodeDoor
+from coordinator.doors.transfers import Transfers
+from coordinator.heartbeats import Heartbeats
+from coordinator.ledger import Ledger
+from coordinator.store.memory import MemoryStore
+from shared.blobs import Blobs
+from shared.identity import Peer
+from shared.log import Log
+from shared.rpc.protocol import PROTOCOL
+from shared.rpc.v1 import node_pb2 as pb
+from tests.coordinator.stories import ANA, joined
+
+READY = pb.Availability(state=pb.Availability.STATE_READY, since_ms=1)
+
+
+class Refuses(Exception):
+    pass
+
+
+class Caller:
+    """The part of a gRPC context that a door uses."""
+
+    async def abort(self, _: Any, sentence: str, __: Any) -> None:
+        raise Refuses(sentence)
+
+
+async def said(folder: Path, *messages: pb.NodeMessage) -> tuple[Ledger, MemoryStore, str]:
+    """One control stream in which Ana says all this; the refusal it ended with."""
+    store = MemoryStore()
+    book = ledger.load(store)
+    writing = asyncio.ensure_future(book.run())
+    await book.record(*joined(ANA))
+    blobs, beats = Blobs(folder), Heartbeats()
+    door = NodeDoor(book, Transfers(book, blobs, beats), beats, Log(io.StringIO()), "saturday", ())
+    guard._peer.set(Peer("node", ANA, b"", 1e12))
+
+    async def stream() -> AsyncIterator[pb.NodeMessage]:
+        for message in messages:
+            yield message
+
+    sentence = ""
+    try:
+        async for _ in door.Control(stream(), Caller()):  # type: ignore[arg-type]
+            pass
+    except Refuses as refused:
+        sentence = str(refused)
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    return book, store, sentence
+
+
+def greeting(**more: Any) -> pb.NodeMessage:
+    return pb.NodeMessage(greeting=pb.Greeting(protocol=PROTOCOL, availability=READY, **more))
+
+
+def mood(number: int) -> pb.NodeMessage:
+    able = pb.Availability(state=pb.Availability.STATE_BROKEN, since_ms=1, sentence=f"mood {number}")
+    return pb.NodeMessage(availability=able)
+
+
+def test_a_greeting_of_any_size_leaves_a_small_row(tmp_path: Path) -> None:
+    steps = {f"no-such-run-{number}" * 20: 1.0 for number in range(5000)}
+    data = [pb.DataCount(name="n" * 10_000) for _ in range(1000)]
+    huge = greeting(step_seconds=steps, data=data, hardware="h\x1b[2J" * 100_000)
+    book, store, _ = asyncio.run(said(tmp_path, huge))
+    assert max(len(row.json) for row in store.rows()) < 20_000
+    assert book.state.presences[ANA].step_seconds == {}
+    assert book.state.presences[ANA].hardware.isprintable()
+
+
+def test_changing_ones_mind_without_end_is_refused_and_not_written_down(tmp_path: Path) -> None:
+    moods = [mood(number) for number in range(3000)]
+    _, store, sentence = asyncio.run(said(tmp_path, greeting(), *moods))
+    assert "too often" in sentence
+    assert len(list(store.rows())) < 2 * door_.CHANGES
+
+
+def test_saying_the_same_again_costs_nothing(tmp_path: Path) -> None:
+    book, store, sentence = asyncio.run(said(tmp_path, greeting(), *[mood(1)] * 1000, mood(2)))
+    assert sentence == ""
+    assert book.state.presences[ANA].availability.sentence == "mood 2"
+    assert len(list(store.rows())) < 10
+
+
+@pytest.mark.parametrize("number", [0, 5000])
+def test_a_measurement_of_no_round_is_not_written_down(tmp_path: Path, number: int) -> None:
+    odd = pb.NodeMessage(evaluation=pb.Evaluation(run="nothing", round=number, metrics={"loss": 1.0}))
+    _, store, sentence = asyncio.run(said(tmp_path, greeting(), *[odd] * 100))
+    assert sentence == ""
+    assert len(list(store.rows())) < 10
