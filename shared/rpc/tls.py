@@ -33,7 +33,7 @@ def server_options(max_message: int = MAX_MESSAGE) -> Options:
         *_common(max_message),
         ("grpc.max_concurrent_streams", 64),  # on one connection
         ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
         ("grpc.http2.max_ping_strikes", 2),
         ("grpc.so_reuseport", 0),  # else two coordinators could share a port on Linux
     ]
