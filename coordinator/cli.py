@@ -210,8 +210,10 @@ def as_text(reply: operator_pb2.StatusReply) -> str:
 def read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OwnerMustAct(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise OwnerMustAct(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise OwnerMustAct(f"{file} cannot be read: it is not UTF-8 text.") from error
 
 
 def local_time(milliseconds: int) -> str:

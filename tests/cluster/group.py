@@ -214,7 +214,9 @@ def group(folder: Path) -> Iterator[Group]:
         yield Group(folder, stack)
 
 
-def until(what: str, check: Callable[[], T | None], why: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> T:
+def until(
+    what: str, check: Callable[[], T | None], why: Callable[[], str] = lambda: "", patience: float = PATIENCE
+) -> T:
     """Look ten times a second until `check()` gives something; complain with `why()` after `patience` seconds."""
     end = time.monotonic() + patience
     while True:
