@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def main() -> int:
     parser.add_argument("--chat", action="store_true", help="ask it as a chat, with the model's own template")
     options = parser.parse_args()
     logging.disable_progress_bar()
+    warnings.simplefilter("ignore", FutureWarning)  # peft's and transformers' word to their developers
     try:
         before, after = answers(
             options.base, options.adapter or options.model, options.prompt, options.tokens, chat=options.chat
