@@ -139,7 +139,7 @@ class Service:
 
     def _evaluated(self, round_: int, replies: Sequence[Words]) -> Words:
         run = self._opened()
-        measured = {NodeId(r["node"]): r["metrics"] for r in replies if r["metrics"].get("tokens", 0) > 0}
+        measured = {NodeId(r["node"]): r["metrics"] for r in replies if r["metrics"].get("tokens", 0) >= 1}
         told = _common(measured)
         contents = {
             node: RecordDict({"metrics": MetricRecord({**told[node], WEIGHT: int(metrics["tokens"])})})

@@ -33,6 +33,7 @@ from shared.ids import Digest, NodeId, RunId
 
 EVALUATION_SECONDS = 300.0  # at least; or as long as training took
 SUMMARY_SECONDS = 60.0
+REFUSALS = 16  # of one member in one round that are kept; an honest one has one or two
 
 
 class Phase(StrEnum):
@@ -262,6 +263,8 @@ def _receive(round: Round, fact: Uploaded) -> Round:
 def _refuse(round: Round, fact: UpdateRefused) -> Round:
     member = round.members.get(fact.node)
     if member is None or member.standing not in UNANSWERED | {Standing.REFUSED} or fact.digest in member.refused:
+        return round
+    if len(member.refused) >= REFUSALS:
         return round
     refused = (*member.refused, fact.digest)
     return _with(

@@ -198,6 +198,8 @@ def test_what_was_measured_is_averaged_by_tokens_and_counts_are_summed(home: Pat
             "loss": 2.5, "perplexity": math.exp(2.5), "tokens": 200, "bytes": 200, "nodes": 2,
         }  # fmt: skip
         assert child.ask("evaluated", round=1, replies=[])["metrics"] == {"nodes": 0}
+        less = [{"node": friend(1), "metrics": {"loss": 1.0, "tokens": 0.5}}]
+        assert child.ask("evaluated", round=1, replies=less)["metrics"] == {"nodes": 0}, "less than a token is none"
 
 
 def test_tensorboard_shows_the_rounds(home: Path) -> None:

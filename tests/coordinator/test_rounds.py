@@ -126,6 +126,15 @@ def test_a_better_update_replaces_a_refused_one_while_training_lasts() -> None:
     assert verdict(round, CEM).verdict is Verdict.ACCEPTED
 
 
+def test_bad_updates_without_end_leave_a_short_record() -> None:
+    round = training(ANA, BO, CEM)
+    for number in range(500):
+        round = rounds.apply(round, UpdateRefused(1.0, RUN, 1, CEM, digest("bad", number), "too long"))
+    assert len(round.members[CEM].refused) == rounds.REFUSALS
+    assert rounds.apply(round, UpdateRefused(2.0, RUN, 1, CEM, digest("more"), "too long")) == round, "not written down"
+    assert rounds.apply(round, uploaded(CEM)).members[CEM].standing is Standing.UPLOADED
+
+
 def test_the_first_update_of_a_member_counts_and_another_one_does_not() -> None:
     round = rounds.apply(training(ANA, BO), uploaded(ANA))
     again = rounds.apply(round, uploaded(ANA, digest=digest("other")))
