@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def profile(file: Path) -> str:
     """What the promises cost on this machine, each alone: seconds for this file."""
     data = file.read_bytes()
     values = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "SHA-256 (once at the host)": lambda: hashlib.sha256(data).digest(),
         "CRC-32 (at both ends)": lambda: zlib.crc32(data),
         "looking at every value": lambda: float(np.abs(values).max()),

@@ -33,7 +33,8 @@ async def send(folder: Path, port: int, file: Path) -> None:
                 yield data
 
     async with tls.channel(f"127.0.0.1:{port}", (folder / "ca.crt").read_bytes()) as channel:
-        answer = await channel.stream_unary(METHOD)(chunks())
+        upload: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(METHOD)
+        answer = await upload(chunks())
         assert int(answer) == file.stat().st_size
 
 
@@ -60,7 +61,7 @@ async def serve(folder: Path) -> None:
             await asyncio.to_thread(os.fsync, file.fileno())
             return str(file.tell()).encode()
 
-    handler = grpc.stream_unary_rpc_method_handler(upload)
+    handler: Any = grpc.stream_unary_rpc_method_handler(upload)
     server = grpc.aio.server(options=tls.server_options())
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("plain.Plain", {"Upload": handler}),))
     identity = tls.ServerIdentity(CertificateAuthority.load(folder).issue_server(), (folder / "ca.crt").read_bytes())

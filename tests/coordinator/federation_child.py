@@ -43,8 +43,8 @@ def spec(recipe: Words | None = None, strategy: Words | None = None, **changes: 
 class FederationChild:
     """`python -m coordinator.federation` on a home folder; killed when the test leaves it."""
 
-    def __init__(self, home: Path) -> None:
-        self.home, self.blobs = home, Blobs(home / "blobs")
+    def __init__(self, home: Path, patience: float = PATIENCE) -> None:
+        self.home, self.blobs, self._patience = home, Blobs(home / "blobs"), patience
         self._log = open(home / "log", "ab")  # noqa: SIM115  closed on exit
         words = ["--blobs", home / "blobs", "--work", home / "work", "--cache", home / "cache"]
         self.process = subprocess.Popen(
@@ -63,7 +63,7 @@ class FederationChild:
         """One request, its answer."""
         assert self.process.stdout is not None
         self.tell(op, **words)
-        deadline = threading.Timer(PATIENCE, self.process.kill)
+        deadline = threading.Timer(self._patience, self.process.kill)
         deadline.start()
         line = self.process.stdout.readline()
         deadline.cancel()
