@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from coordinator.doors import convert
 from coordinator.logic import verdicts
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.facts import UpdateRefused, Uploaded
@@ -200,7 +201,7 @@ async def following(chunks: AsyncIterator[node_pb2.UploadChunk]) -> node_pb2.Upl
 def uploaded(at: float, node: NodeId, header: node_pb2.UpdateHeader) -> Uploaded:
     return Uploaded(
         at, RunId(header.run), int(header.round), node, Digest(header.digest), int(header.size),
-        int(header.tokens), int(header.steps), float(header.share), dict(header.metrics),
+        int(header.tokens), int(header.steps), float(header.share), convert.metrics(header.metrics),
     )  # fmt: skip
 
 

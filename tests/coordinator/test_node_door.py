@@ -13,7 +13,7 @@ import pytest
 from coordinator import guard, ledger
 from coordinator.doors import node as door_
 from coordinator.doors.node import NodeDoor
-from coordinator.doors.transfers import Transfers
+from coordinator.doors.transfers import Transfers, uploaded
 from coordinator.heartbeats import Heartbeats
 from coordinator.ledger import Ledger
 from coordinator.store.memory import MemoryStore
@@ -102,3 +102,12 @@ def test_a_measurement_of_no_round_is_not_written_down(tmp_path: Path, number: i
     _, store, sentence = asyncio.run(said(tmp_path, greeting(), *[odd] * 100))
     assert sentence == ""
     assert len(list(store.rows())) < 10
+
+
+def test_an_updates_figures_are_few_finite_and_shortly_named() -> None:
+    """A late update is journalled without its bytes, whatever its header says."""
+    figures = {f"{'loss' * 10_000}{number}": 1.0 for number in range(500)} | {"a": float("nan"), "b\x1b[2J": 2.0}
+    fact = uploaded(1.0, ANA, pb.UpdateHeader(digest="a" * 64, run="run-1", round=1, metrics=figures))
+    assert len(fact.metrics) <= 64
+    assert all(len(name) <= 64 and name.isprintable() for name in fact.metrics)
+    assert "a" not in fact.metrics
