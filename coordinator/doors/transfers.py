@@ -108,9 +108,8 @@ class Transfers:
         if round_.phase is not Phase.TRAINING or run.job is None:
             raise Refused(Refusal.UPDATE, f"Round {round_.number} is {round_.phase}: it takes no updates now.")
         if header.model != round_.base:
-            raise Refused(
-                Refusal.UPDATE, f"The update was trained from another model than round {round_.number} started from."
-            )
+            words = f"The update was trained from another model than round {round_.number} started from."
+            return Answer(Verdict.REFUSED, words, digest), None
         job = self.job(run.job)
         want = safe.layout(job.tensors, job.codec if job.update == "difference" else "fp32").size
         if header.size != want:
