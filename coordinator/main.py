@@ -116,7 +116,7 @@ async def open_doors(
     members = grpc.aio.server(interceptors=[guard], options=tls.server_options())
     node_pb2_grpc.add_NodeServicer_to_server(nodes, members)
     operator_pb2_grpc.add_OperatorServicer_to_server(operator, members)
-    joining = grpc.aio.server(options=tls.server_options(tls.MAX_ENROL_MESSAGE), maximum_concurrent_rpcs=16)
+    joining = grpc.aio.server(options=tls.joining_options(), maximum_concurrent_rpcs=16)
     enrol_pb2_grpc.add_EnrolServicer_to_server(enrol, joining)
     for server, port, mutual in ((members, settings.port, True), (joining, settings.enrol_port, False)):
         bind = settings.bind or "[::]"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # a command that only asks the host need not load cryptograph
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
 MAX_METADATA = 16 << 10  # bytes
+JOINING_AGE = 20_000  # milliseconds a connection to the joining port may last, and
+JOINING_GRACE = 10_000  # its open calls after that
 
 Options = list[tuple[str, int | str]]
 
@@ -36,6 +38,15 @@ def server_options(max_message: int = MAX_MESSAGE) -> Options:
         ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
         ("grpc.http2.max_ping_strikes", 2),
         ("grpc.so_reuseport", 0),  # else two coordinators could share a port on Linux
+    ]
+
+
+def joining_options() -> Options:
+    """For the joining port: calls that strangers open and never finish cannot hold its few places for long."""
+    return [
+        *server_options(MAX_ENROL_MESSAGE),
+        ("grpc.max_connection_age_ms", JOINING_AGE),
+        ("grpc.max_connection_age_grace_ms", JOINING_GRACE),
     ]
 
 

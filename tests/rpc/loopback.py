@@ -139,7 +139,7 @@ class Host:
         node_pb2_grpc.add_NodeServicer_to_server(self.node_door, self._members)
         operator_pb2_grpc.add_OperatorServicer_to_server(SmallOperatorDoor(), self._members)  # type: ignore[abstract]
         working = self._members.add_secure_port("127.0.0.1:0", self.identity.credentials(mutual=True))
-        self._joining = grpc.aio.server(options=tls.server_options(tls.MAX_ENROL_MESSAGE), maximum_concurrent_rpcs=16)
+        self._joining = grpc.aio.server(options=tls.joining_options(), maximum_concurrent_rpcs=16)
         joining = self._joining.add_secure_port(f"127.0.0.1:{port}", self.identity.credentials(mutual=False))
         self.address, self.working = f"127.0.0.1:{joining}", f"127.0.0.1:{working}"
         group_key = (self.folder / "group.key").read_bytes()
