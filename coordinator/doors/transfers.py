@@ -144,10 +144,10 @@ class Transfers:
         with self._blobs.receiving(Digest(header.digest), header.size) as incoming:
             chunk: node_pb2.UploadChunk | None = first
             while chunk is not None and incoming.offset < header.size:
-                if chunk.data:
-                    incoming.write(chunk.offset, chunk.data, chunk.crc32)
+                if data := chunk.data:  # asked for once: protobuf copies the megabyte each time
+                    incoming.write(chunk.offset, data, chunk.crc32)
                     self._heartbeats.hear(node)
-                    self._heartbeats.received[node] += len(chunk.data)
+                    self._heartbeats.received[node] += len(data)
                 if incoming.offset < header.size:
                     chunk = await following(chunks)
             await asyncio.to_thread(incoming.finish)
