@@ -89,6 +89,7 @@ class EnrolDoor(enrol_pb2_grpc.EnrolServicer):
                 group_key=self._group_key,
                 addresses=self._addresses,
                 clock_ms=self._clock_ms(),
+                name=self._ledger.state.members.nodes[node].name,
             )
 
     async def Renew(  # noqa: N802

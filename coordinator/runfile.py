@@ -17,7 +17,6 @@ from shared.errors import OwnerMustAct
 from shared.units import count, duration, share
 
 Spec = dict[str, Any]
-OURS = "DiLoCo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class _TokenSizes(_Part):
     def _whole(self) -> _TokenSizes:
         if self.batch < self.sequence:
             raise ValueError(f"a batch of {self.batch} tokens does not hold one sequence of {self.sequence}")
+        if self.batch % self.sequence:
+            raise ValueError(f"a batch of {self.batch} tokens is not a whole number of sequences of {self.sequence}")
         return self
 
 
@@ -66,7 +67,7 @@ class _Lora(_Part):
 
 class _Strategy(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: str = OURS
+    name: Literal["DiLoCo", "FedAvg"] = "DiLoCo"  # those that coordinator/federation knows
 
 
 def _round_length(raw: object) -> tuple[int | None, float | None]:
@@ -184,7 +185,7 @@ def _sentence(path: list[Any], detail: Any) -> str:
         case "extra_forbidden":
             known = _known(path[:-1])
             near = difflib.get_close_matches(str(path[-1]), known, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else ""
+            hint = f"; did you mean `{near[0]}`?" if near else "."
             return f"is not known here{hint} Allowed: {', '.join(known)}"
         case "literal_error":
             return f"{given!r} is not allowed; choose {context['expected']}"

@@ -55,19 +55,17 @@ def in_words(answer: Words) -> str:
 
 
 async def find_run(line: Connection, run: str) -> pb.Model:
-    """That run, or the only one. Raises OwnerMustAct when it is not clear which."""
+    """That run, or the newest with a finished round. Raises OwnerMustAct when there is none."""
     async with line.words("asking for the models"):
         reply = await line.stub.Models(pb.ModelsRequest(), timeout=UNARY_SECONDS)
     known = {model.run: model for model in reply.models if is_run(model.run)}  # it names a folder here
     if run in known:
         return known[run]
-    if not run and len(known) == 1:
-        return next(iter(known.values()))
+    if not run and known:  # the host lists them by the time they were started
+        return ([model for model in known.values() if model.round] or list(known.values()))[-1]
     if not known:
         raise OwnerMustAct("The host has no model yet: no run has been started.")
-    raise OwnerMustAct(
-        f"{f'There is no run {run}.' if run else 'Which run?'} The host has: {', '.join(sorted(known))}."
-    )
+    raise OwnerMustAct(f"There is no run {run}. The host has: {', '.join(sorted(known))}.")
 
 
 async def fetch_all(link: BlobsLink, line: Connection, wanted: dict[str, Digest], progress: Progress) -> None:

@@ -54,6 +54,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     except OSError:  # another disk, or one without hard links
         shutil.copyfile(source, beside)
     os.replace(beside, target)
+    beside.unlink(missing_ok=True)  # between two names of one file, rename does nothing
 
 
 def _adopt_from(cache: Path, missing: dict[str, Digest], blobs: Blobs) -> frozenset[Digest]:

@@ -28,7 +28,7 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 @app.command()
 def join(
     invite: Annotated[str, typer.Argument(help="The word your host sent you; - reads it from standard input.")] = "",
-    name: Annotated[str, typer.Option(help="What to call this PC (default: its network name).")] = "",
+    name: Annotated[str, typer.Option(help="What to call this PC (default: the name in the invite).")] = "",
 ) -> None:
     """Join a group with the one word your host sent you."""
     from node import joining

@@ -72,7 +72,8 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
     disk.write(pki / "node.crt", reply.certificate)
     disk.write(pki / "group.key", reply.group_key)
     addresses = _usable(reply.addresses) or invitation.addresses
-    member = Membership(node, name, hello.cluster, addresses, found.address, hello.port)
+    called = reply.name if reply.name.isprintable() and reply.name else name or node
+    member = Membership(node, called[:64], hello.cluster, addresses, found.address, hello.port)
     membership_.save(home, member)
     await _try_port(member.answering, tell)
     return member

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ async def join_and_tell(home: Path, invite: str, name: str, say: Callable[[str],
             member = await join.join(
                 invite.strip(),
                 home,
-                name or platform.node() or "pc",
+                name,
                 lambda line: say(f"  {line}"),
                 lambda what, size: (sent.note(what, size), None)[1],
             )

@@ -116,7 +116,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                     node_pb2.Model(
                         run=run.run, round=run.committed, rounds=run.spec["rounds"], job=run.job, model=run.model
                     )
-                    for run in self._ledger.state.runs.values()
+                    for run in cluster_.in_order(self._ledger.state)
                     if run.job is not None and run.model is not None
                 ]
             )

@@ -19,6 +19,7 @@ from shared.errors import Refusal, Refused
 from shared.ids import NodeId
 
 TRIES = 5  # wrong secrets that burn an invite
+_SHORT_ID = 6  # characters of an id, as tables show it
 _NAME = 64  # characters of a PC's name
 
 
@@ -160,10 +161,13 @@ def standing(members: Members, node: NodeId, public_key: str) -> Refused | None:
 
 
 def revoke(members: Members, who: str, now: float) -> Revoked | Refused:
-    """Remove the PC with this id, or with this name if only one has it. Removing it twice is the same removal."""
+    """Remove the PC with this id (or its beginning) or name, if only one has it. Twice is the same removal."""
     if (member := members.nodes.get(NodeId(who))) is not None:
         return Revoked(now if member.revoked is None else member.revoked, NodeId(who))
-    named = [node for node, member in members.nodes.items() if member.name == who and member.revoked is None]
+    present = {node: member for node, member in members.nodes.items() if member.revoked is None}
+    named = [node for node, member in present.items() if member.name == who]
+    if not named and len(who) >= _SHORT_ID:
+        named = [node for node in present if node.startswith(who)]
     match named:
         case [node]:
             return Revoked(now, node)

@@ -86,3 +86,13 @@ def test_a_batch_holds_at_least_one_sequence() -> None:
     )
     assert [m.where for m in mistakes] == ["tokens"]
     assert "sequence" in mistakes[0].sentence
+
+
+def test_the_run_file_knows_the_strategies_that_the_federation_knows() -> None:
+    from typing import get_args
+
+    from coordinator.federation import diloco, stock
+    from coordinator.runfile import _Strategy
+
+    allowed = get_args(_Strategy.model_fields["name"].annotation)
+    assert sorted(allowed) == sorted([diloco.NAME, *stock.STOCK])

@@ -207,3 +207,8 @@ def test_the_record_can_be_read_while_the_agent_writes_it(tmp_path: Path) -> Non
     assert json.loads(type_in(tmp_path, "node", "sent", "--json").stdout) == []
     database.execute("COMMIT")
     assert len(json.loads(type_in(tmp_path, "node", "sent", "--json").stdout)) == 1
+
+
+def test_an_argument_explains_itself(tmp_path: Path) -> None:
+    said = type_in(tmp_path, "join", "--help")
+    assert "The word your host sent you" in " ".join(said.stdout.split())

@@ -18,10 +18,10 @@ def token_losses(model: nn.Module, batch: MicroBatch, device: torch.device) -> t
     targets = ids[:, 1:].clone()
     targets[batch.real :] = -100
     flat, wanted = logits.flatten(0, 1), targets.flatten()
+    # A slice, even of everything, copies the logits' gradient on the way back; `split` does so once for all its pieces.
+    whole = flat.shape[0] <= _ROWS
     pieces = [
-        functional.cross_entropy(
-            flat[at : at + _ROWS].float(), wanted[at : at + _ROWS], reduction="none", ignore_index=-100
-        )
-        for at in range(0, flat.shape[0], _ROWS)
+        functional.cross_entropy(part.float(), words, reduction="none", ignore_index=-100)
+        for part, words in ([(flat, wanted)] if whole else zip(flat.split(_ROWS), wanted.split(_ROWS), strict=True))
     ]
     return torch.cat(pieces).view(targets.shape)

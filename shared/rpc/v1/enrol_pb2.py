@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19shared/rpc/v1/enrol.proto\x12\npotluck.v1\"C\n\x0cHelloRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x63lock_ms\x18\x03 \x01(\x03\"y\n\nHelloReply\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x17\n\x0foldest_protocol\x18\x02 \x01(\r\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07\x63luster\x18\x04 \x01(\t\x12\x0c\n\x04port\x18\x05 \x01(\r\x12\x10\n\x08\x63lock_ms\x18\x06 \x01(\x03\"Z\n\x0bJoinRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06invite\x18\x02 \x01(\x0c\x12\x0e\n\x06secret\x18\x03 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\"f\n\tJoinReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tgroup_key\x18\x03 \x01(\x0c\x12\x11\n\taddresses\x18\x04 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x05 \x01(\x03\"-\n\x0cRenewRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"F\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x03 \x01(\x03\x32\xb5\x01\n\x05\x45nrol\x12\x39\n\x05Hello\x12\x18.potluck.v1.HelloRequest\x1a\x16.potluck.v1.HelloReply\x12\x36\n\x04Join\x12\x17.potluck.v1.JoinRequest\x1a\x15.potluck.v1.JoinReply\x12\x39\n\x05Renew\x12\x18.potluck.v1.RenewRequest\x1a\x16.potluck.v1.RenewReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19shared/rpc/v1/enrol.proto\x12\npotluck.v1\"C\n\x0cHelloRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x63lock_ms\x18\x03 \x01(\x03\"y\n\nHelloReply\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x17\n\x0foldest_protocol\x18\x02 \x01(\r\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07\x63luster\x18\x04 \x01(\t\x12\x0c\n\x04port\x18\x05 \x01(\r\x12\x10\n\x08\x63lock_ms\x18\x06 \x01(\x03\"Z\n\x0bJoinRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06invite\x18\x02 \x01(\x0c\x12\x0e\n\x06secret\x18\x03 \x01(\x0c\x12\x0b\n\x03\x63sr\x18\x04 \x01(\x0c\x12\x0c\n\x04name\x18\x05 \x01(\t\"t\n\tJoinReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\x12\x11\n\tgroup_key\x18\x03 \x01(\x0c\x12\x11\n\taddresses\x18\x04 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x05 \x01(\x03\x12\x0c\n\x04name\x18\x06 \x01(\t\"-\n\x0cRenewRequest\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0b\n\x03\x63sr\x18\x02 \x01(\x0c\"F\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x03 \x01(\x03\x32\xb5\x01\n\x05\x45nrol\x12\x39\n\x05Hello\x12\x18.potluck.v1.HelloRequest\x1a\x16.potluck.v1.HelloReply\x12\x36\n\x04Join\x12\x17.potluck.v1.JoinRequest\x1a\x15.potluck.v1.JoinReply\x12\x39\n\x05Renew\x12\x18.potluck.v1.RenewRequest\x1a\x16.potluck.v1.RenewReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOINREQUEST']._serialized_start=233
   _globals['_JOINREQUEST']._serialized_end=323
   _globals['_JOINREPLY']._serialized_start=325
-  _globals['_JOINREPLY']._serialized_end=427
-  _globals['_RENEWREQUEST']._serialized_start=429
-  _globals['_RENEWREQUEST']._serialized_end=474
-  _globals['_RENEWREPLY']._serialized_start=476
-  _globals['_RENEWREPLY']._serialized_end=546
-  _globals['_ENROL']._serialized_start=549
-  _globals['_ENROL']._serialized_end=730
+  _globals['_JOINREPLY']._serialized_end=441
+  _globals['_RENEWREQUEST']._serialized_start=443
+  _globals['_RENEWREQUEST']._serialized_end=488
+  _globals['_RENEWREPLY']._serialized_start=490
+  _globals['_RENEWREPLY']._serialized_end=560
+  _globals['_ENROL']._serialized_start=563
+  _globals['_ENROL']._serialized_end=744
 # @@protoc_insertion_point(module_scope)

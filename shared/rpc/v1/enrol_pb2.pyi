@@ -119,12 +119,15 @@ class JoinReply(message.Message):
     GROUP_KEY_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
     CLOCK_MS_FIELD_NUMBER: builtins.int
+    NAME_FIELD_NUMBER: builtins.int
     node: builtins.str
     certificate: builtins.bytes
     """PEM"""
     group_key: builtins.bytes
     """32 bytes; keys the held-out hash so that all friends hold out the same paragraphs"""
     clock_ms: builtins.int
+    name: builtins.str
+    """what the group calls this PC: its own word, or else the invite's"""
     @builtins.property
     def addresses(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -135,10 +138,11 @@ class JoinReply(message.Message):
         group_key: builtins.bytes = ...,
         addresses: abc.Iterable[builtins.str] | None = ...,
         clock_ms: builtins.int = ...,
+        name: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["addresses", b"addresses", "certificate", b"certificate", "clock_ms", b"clock_ms", "group_key", b"group_key", "node", b"node"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["addresses", b"addresses", "certificate", b"certificate", "clock_ms", b"clock_ms", "group_key", b"group_key", "name", b"name", "node", b"node"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
