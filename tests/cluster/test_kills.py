@@ -185,8 +185,9 @@ def catch(group: Group, folder: Path, name: str) -> int:
 def test_a_round_closes_without_a_node_that_stays_dead(two: Group) -> None:
     two.join("cy")
     two.hold("cy", 1)
-    run = two.start(rounds=1, deadline="15 s")
     two.run("ana", "bo", "cy")
+    two.until("all three", lambda: all(two.node(name)["state"] == "ready" for name in ("ana", "bo", "cy")))
+    run = two.start(rounds=1, deadline="15 s")
     two.until("cy to train", lambda: two.children("cy", "quick_trainer"))
     two.kill("cy")
     (only,) = two.finished(run)["history"]
