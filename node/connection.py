@@ -14,9 +14,9 @@ import grpc.aio
 
 from node import membership
 from shared import identity
-from shared.errors import OwnerMustAct, PotluckError, TryLater
+from shared.errors import PotluckError, TryLater
 from shared.rpc import refusal, tls
-from shared.rpc.dial import find, split
+from shared.rpc.dial import find
 from shared.rpc.v1.node_pb2_grpc import NodeStub
 
 if TYPE_CHECKING:  # only the stub's type description has it
@@ -75,16 +75,3 @@ async def connect(home: Path) -> Connection:
         membership.save(home, member)
     channel = tls.channel(member.answering, papers.ca_pem, papers.key_pem, papers.certificate_pem)
     return Connection(channel, member.answering, papers.certificate_pem)
-
-
-def dialable(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that look like host:port: what a host tells is checked like anything else."""
-
-    def fine(address: str) -> bool:
-        try:
-            split(address)
-        except OwnerMustAct:
-            return False
-        return True
-
-    return tuple(dict.fromkeys(address for address in addresses[:32] if fine(address)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,7 +71,7 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
     disk.write(pki / "ca.crt", found.ca_pem)
     disk.write(pki / "node.crt", reply.certificate)
     disk.write(pki / "group.key", reply.group_key)
-    addresses = _usable(reply.addresses) or invitation.addresses
+    addresses = dial.dialable(reply.addresses) or invitation.addresses
     called = reply.name if reply.name.isprintable() and reply.name else name or node
     member = Membership(node, called[:64], hello.cluster, addresses, found.address, hello.port)
     membership_.save(home, member)
@@ -93,7 +93,7 @@ async def renew(home: Path, note: Note = lambda what, size: None) -> Membership:
         reply = await host.ask("renewing this PC's certificate", host.stub.Renew, request)
     _require_own(reply.certificate, found.ca_pem, key)
     disk.write(home / "pki" / "node.crt", reply.certificate)
-    member = replace(member, answered=found.address, addresses=_usable(reply.addresses) or member.addresses)
+    member = replace(member, answered=found.address, addresses=dial.dialable(reply.addresses) or member.addresses)
     membership_.save(home, member)
     return member
 
@@ -169,19 +169,6 @@ def _require_own(certificate_pem: bytes, ca_pem: bytes, key: PrivateKey) -> Node
     if peer.public_key != public_key or peer.node != node_id(public_key):
         raise PeerMisbehaved("The host sent a certificate for another PC. Update potluck on both PCs, then try again.")
     return peer.node
-
-
-def _usable(addresses: Sequence[str]) -> tuple[str, ...]:
-    """Those that can be dialled: what a host tells is checked like anything else."""
-
-    def fine(address: str) -> bool:
-        try:
-            dial.split(address)
-        except OwnerMustAct:
-            return False
-        return True
-
-    return tuple(dict.fromkeys(address for address in addresses[:32] if fine(address)))
 
 
 def _clock_advice(ahead: float) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from node import join, membership, probe, status
 from node.blobs_link import BlobsLink
-from node.connection import Connection, connect, dialable
+from node.connection import Connection, connect
 from node.home import data_counts, settings
 from node.link import Link
 from node.logic import report
@@ -44,6 +44,7 @@ from shared.disk import HomeLock
 from shared.errors import PotluckError, Refusal, Refused
 from shared.hands import Hands
 from shared.log import Log
+from shared.rpc.dial import dialable
 from shared.rpc.protocol import VERSION
 
 LOOK_SECONDS = 1.0  # between two looks at the owner's wishes

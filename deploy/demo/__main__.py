@@ -66,7 +66,7 @@ def demo(console: Console, folder: Path, *, controls: bool) -> None:
     console.print(
         f'Try it: POTLUCK_HOME={folder / first} {HERE}/.venv/bin/potluck model try {run} "{prompt}"', soft_wrap=True
     )
-    console.print(f"Losses as curves: {HERE}/.venv/bin/tensorboard --bind_all=false --logdir {folder}", soft_wrap=True)
+    console.print(f"Losses as curves: {HERE}/.venv/bin/tensorboard --logdir {folder}", soft_wrap=True)
     console.print(f"{seconds:.0f} seconds in all.")
     result = folder / "result.json"
     table.write_result(result, outcomes, seconds, model)

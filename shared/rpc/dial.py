@@ -48,6 +48,19 @@ def with_port(address: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def dialable(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Those that look like host:port, 32 at most: what a host tells is checked like anything else."""
+
+    def fine(address: str) -> bool:
+        try:
+            split(address)
+        except OwnerMustAct:
+            return False
+        return True
+
+    return tuple(dict.fromkeys(address for address in addresses[:32] if fine(address)))
+
+
 async def read_authority(address: str, pin: bytes, timeout: float = TIMEOUT) -> bytes:
     """The authority's certificate (PEM) from the chain shown at `address`; only a CA whose key has this pin will do.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -261,11 +260,3 @@ def _commands() -> Iterator[tuple[int, str]]:
 
 def _ended(entry: dict[str, Any]) -> dict[str, Any] | None:
     return entry if entry["state"] in ("finished", "stopped", "failed") else None
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
