@@ -88,6 +88,3 @@ class Ranks:
         """Until every rank is here."""
         self.total([0.0])
 
-    def close(self) -> None:
-        if dist.is_initialized():
-            dist.destroy_process_group()
