@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from node import bases
 from node.blobs_link import BlobsLink, in_thread
-from node.connection import UNARY_SECONDS, Connection, connect
+from node.connection import connect
 from node.home import cache, collections, settings
+from node.newest import Progress, fetch_all, find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
 from node.trainer import Bench, opening, start_ranks, stop_all
@@ -18,10 +18,7 @@ from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import HomeLock, private_folder
 from shared.errors import OwnerMustAct
-from shared.ids import Digest, is_run
-from shared.rpc.v1 import node_pb2 as pb
-
-Progress = Callable[[float, str], None]
+from shared.ids import Digest
 
 
 async def train_alone(home: Path, run: str, progress: Progress) -> Words:
@@ -54,33 +51,14 @@ def in_words(answer: Words) -> str:
     return f"Alone: {before:.3f} -> {after:.3f} bits per byte ({answer['best']} weights)."
 
 
-async def find_run(line: Connection, run: str) -> pb.Model:
-    """That run, or the newest with a finished round. Raises OwnerMustAct when there is none."""
-    async with line.words("asking for the models"):
-        reply = await line.stub.Models(pb.ModelsRequest(), timeout=UNARY_SECONDS)
-    known = {model.run: model for model in reply.models if is_run(model.run)}  # it names a folder here
-    if run in known:
-        return known[run]
-    if not run and known:  # the host lists them by the time they were started
-        return ([model for model in known.values() if model.round] or list(known.values()))[-1]
-    if not known:
-        raise OwnerMustAct("The host has no model yet: no run has been started.")
-    raise OwnerMustAct(f"There is no run {run}. The host has: {', '.join(sorted(known))}.")
-
-
-async def fetch_all(link: BlobsLink, line: Connection, wanted: dict[str, Digest], progress: Progress) -> None:
-    """Have these blobs here; `wanted` maps what to call each one to its digest."""
-    for name, digest in wanted.items():
-        await link.download(line, digest, lambda share, name=name: progress(share * 0.999, f"fetching {name}"))  # type: ignore[misc]
-
-
 async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tuple[Digest, Digest]:
     """The run's model and job, with all the files of its base."""
     database = open_database(home / "state.db")
     line = await connect(home)
     try:
-        link = BlobsLink(blobs, Sent(database))
-        found = await find_run(line, run)
+        sent = Sent(database)
+        link = BlobsLink(blobs, sent)
+        found = await find_run(line, run, sent)
         model, job = Digest(found.model), Digest(found.job)
         await fetch_all(link, line, {"the job": job, "the initial model": model}, progress)
         read = job_.parse(blobs.read(job))

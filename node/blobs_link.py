@@ -75,7 +75,7 @@ class BlobsLink:
     async def _receive(self, line: Connection, digest: Digest, progress: Callable[[float], None]) -> None:
         offset = self._blobs.partial_offset(digest)
         request = pb.DownloadRequest(digest=digest, offset=offset)
-        self._sent.note("request", request.ByteSize(), digest=digest, details="for a file")
+        self._sent.note("request", request.ByteSize(), digest=digest, details="send it here")
         call = line.stub.Download(request)
         incoming, told = None, 0.0
         try:
@@ -106,13 +106,13 @@ class BlobsLink:
     async def _send(self, line: Connection, update: Update) -> tuple[Verdict, str]:
         async with line.words("sending an update"):
             question = pb.UploadOffsetRequest(digest=update.digest)
+            details, left = f"{update.share:.0%} of its steps", question.ByteSize()
+            note = self._sent.note(
+                "update", left, run=update.run, round_number=update.round, digest=update.digest, details=details
+            )
             here = await line.stub.UploadOffset(question, timeout=UNARY_SECONDS)
             start = min(here.offset, update.size)
-            details = f"{update.share:.0%} of round {update.round}" + (f", from byte {start}" if start else "")
-            note = self._sent.note(
-                "update", 0, run=update.run, round_number=update.round, digest=update.digest, details=details
-            )
-            left = question.ByteSize()
+            details += f", from byte {start:,}" if start else ""
 
             async def chunks() -> AsyncIterator[pb.UploadChunk]:
                 nonlocal left

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node import membership, probe
-from node.alone import find_run
 from node.connection import connect
 from node.home import collections, settings
+from node.newest import find_run
+from node.sent import Sent
+from node.store.database import connect as open_database
 from shared import clock, identity
 from shared.disk import size_words
 from shared.errors import OwnerMustAct, PotluckError
@@ -37,7 +39,7 @@ class Check:
 
 
 async def examine(home: Path, tell: Callable[[Check], None]) -> list[Check]:
-    """Every check, told as soon as it is made. Nothing is changed."""
+    """Every check, told as soon as it is made. Nothing is changed but the record of what was sent."""
     checks = []
     async for check in _walk(home):
         tell(check)
@@ -123,16 +125,17 @@ def _certificate(pem: bytes) -> Check:
 
 
 async def _welcome(home: Path) -> Check:
-    """A mutually authenticated call."""
+    """A mutually authenticated call; what it asks is written down like everything that leaves."""
     try:
-        line = await connect(home)
+        line, database = await connect(home), open_database(home / "state.db")
         try:
-            model = await find_run(line, "")
+            model = await find_run(line, "", Sent(database))
             return Check("host", True, f"it answers; newest model: round {model.round} of {model.run}")
         except OwnerMustAct as error:  # no run, or several: it answered
             return Check("host", True, f"it answers. {error.sentence}")
         finally:
             await line.close()
+            database.close()
     except PotluckError as error:
         return Check("host", False, error.sentence)
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from node import bases
-from node.alone import fetch_all, find_run
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache
+from node.newest import Progress, fetch_all, find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
 from shared import job as job_
@@ -25,7 +24,6 @@ from shared.errors import OwnerMustAct, PeerMisbehaved
 from shared.ids import Digest
 from shared.job import Job
 
-Progress = Callable[[float, str], None]
 _HEADER = 64 << 20  # bytes; the longest header of a file we would believe
 
 
@@ -47,8 +45,9 @@ async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Re
     database = open_database(home / "state.db")
     line = await connect(home)
     try:
-        link = BlobsLink(blobs, Sent(database))
-        found = await find_run(line, run)
+        sent = Sent(database)
+        link = BlobsLink(blobs, sent)
+        found = await find_run(line, run, sent)
         model, job = Digest(found.model), Digest(found.job)
         await in_thread(lambda: _adopt([job, model], home, blobs))
         await fetch_all(link, line, {"the job": job, "the model": model}, progress)

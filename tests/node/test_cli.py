@@ -212,3 +212,51 @@ def test_the_record_can_be_read_while_the_agent_writes_it(tmp_path: Path) -> Non
 def test_an_argument_explains_itself(tmp_path: Path) -> None:
     said = type_in(tmp_path, "node", "join", "--help")
     assert "The word your" in said.stdout
+
+
+def test_every_question_to_the_host_is_in_the_record(tmp_path: Path) -> None:
+    async def act(host: FakeCoordinator, potluck: Potluck) -> None:
+        home = homes.joined(tmp_path / "ana" / "node", host)
+        (home / "settings.json").write_text('{"trainer": "tests.node.trivial_trainer"}')
+        model, described = _result(host, tmp_path)
+        host.models.append(
+            pb.Model(run=described.run, round=2, rounds=3, job=host.blobs.put(job.dump(described)), model=model)
+        )
+
+        async def asked(*words: str) -> list[str]:
+            before = len([*homes.sent(home).lines()])
+            await potluck(*words)
+            return [line.what for line in [*homes.sent(home).lines()][before:]]
+
+        assert await asked("node", "doctor") == ["question"]
+        assert await asked("model", "get") == ["question", "request", "request", "request"]
+        assert await asked("model", "get") == ["question"]  # the files are here by now; `model try` asks the same way
+        assert (await asked("node", "alone", described.run))[:1] == []  # no data: it does not even ask
+        (home / "data" / "notes").mkdir(parents=True)
+        (home / "data" / "notes" / "meta.json").write_text('{"name": "notes", "documents": 3}')
+        work = home / "runs" / described.run / "alone" / "work"
+        work.mkdir(parents=True)
+        (work / "die-always").touch()
+        assert (await asked("node", "alone", described.run))[:1] == ["question"]
+        line = [line for line in homes.sent(home).lines() if line.what == "question"][-1]
+        assert (line.run, line.details) == (described.run, "which models are there?")
+
+    with_host(tmp_path, act)
+
+
+def test_what_was_sent_fits_a_narrow_window_and_hides_nothing(tmp_path: Path) -> None:
+    sent = homes.sent(tmp_path / "node")
+    run = "the-longest-name-a-run-can-have-k3f9qa"
+    sent.note("update", 19_500_000, run=run, round_number=12, digest="3fa8c912" + "0" * 56, details="37% of its steps")
+    sent.note("greeting", 120, details="told of data: " + ", ".join(f"notes-{n}: {n} documents" for n in range(9)))
+    environment = {**os.environ, "POTLUCK_HOME": str(tmp_path), "COLUMNS": "80"}
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.entry", "node", "sent"],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "…" not in done.stdout
+    flowing = " ".join(done.stdout.split())
+    assert "19.5 MB" in flowing
+    for word in (f"{run}:", "37% of its steps", "3fa8c912", "notes-8: 8 documents"):
+        assert word in flowing, done.stdout
