@@ -23,7 +23,8 @@ from coordinator.logic.facts import CoordinatorStarted
 from coordinator.store import facts, journal
 from coordinator.store.journal import Row, Store
 
-Clock = Callable[[], float]  # UTC seconds
+Clock = Callable[[], float]  # seconds: UTC, or since whenever
+STEP = 5.0  # seconds the wall clock may run ahead of ours before we follow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,16 @@ class _Safe:
 class Ledger:
     """The one place where the coordinator's state changes. Used from one event loop; only the writer is a thread."""
 
-    def __init__(self, store: Store, state: Cluster, seq: int = 0, clock: Clock = time.time) -> None:
-        """`state` is what the first `seq` facts in `store` add up to. Make it inside the event loop."""
+    def __init__(
+        self, store: Store, state: Cluster, seq: int = 0, clock: Clock = time.time, elapsed: Clock = time.monotonic
+    ) -> None:
+        """`state` is what the first `seq` facts in `store` add up to. `clock` is the wall's, which may be set at any
+        time; `elapsed` is one that nobody sets. Make it inside the event loop."""
         self._store = store
         self._state = self._durable = state
         self._seq = seq
-        self._clock = clock
-        self._latest = 0.0  # the newest time that anybody was told
+        self._clock, self._elapsed = clock, elapsed
+        self._told, self._then = max(state.now, clock()), elapsed()  # the newest time that anybody was told, and when
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Folded | None] = SimpleQueue()
         self._newest: asyncio.Future[None] = self._loop.create_future()  # done once all that was recorded is safe
@@ -74,9 +78,24 @@ class Ledger:
         return self._durable
 
     def now(self) -> float:
-        """UTC seconds that never go back."""
-        self._latest = max(self._latest, self._state.now, self._clock())
-        return self._latest
+        """UTC seconds that never go back, and go on as fast as time does whatever becomes of the wall clock."""
+        then, self._then = self._then, self._elapsed()
+        self._told = max(self._told + self._then - then, self._state.now)
+        return self._told
+
+    def follow_the_wall(self) -> float:
+        """To be called now and then: when the wall clock is ahead of ours, this PC slept or its clock was set. What is
+        due moves by as much, so that no deadline passes for it. Returns the seconds we were behind; mostly 0.0.
+
+        A wall clock that was set back is not followed: ours goes on from where it was.
+        """
+        now = self.now()
+        ahead = self._clock() - now
+        if ahead < STEP:
+            return 0.0
+        self.record(CoordinatorStarted(now + ahead, ahead))
+        self._told = now + ahead
+        return ahead
 
     def record(self, *happened: Fact) -> Awaitable[None]:
         """Fold these facts at once; await the result to know that they (and all before them) are safe.
@@ -175,7 +194,7 @@ class Ledger:
                 future.exception()  # seen: who does not wait is not warned about it
 
 
-def load(store: Store, clock: Clock = time.time) -> Ledger:
+def load(store: Store, clock: Clock = time.time, elapsed: Clock = time.monotonic) -> Ledger:
     """The ledger as its journal tells it. Call it inside the event loop.
 
     Checks every row of the journal and raises OwnerMustAct naming a damaged one. A snapshot that is damaged, or that an
@@ -191,7 +210,7 @@ def load(store: Store, clock: Clock = time.time) -> Ledger:
         state = Cluster()
         for row in store.rows():
             state = cluster.apply(state, facts.load(row.kind, row.json, row.version))
-    ledger = Ledger(store, state, last, clock)
+    ledger = Ledger(store, state, last, clock, elapsed)
     if last:
         ledger.record(CoordinatorStarted(ledger.now()))
     return ledger

@@ -133,8 +133,10 @@ async def open_doors(
 
 
 async def notice_silence(ledger: Ledger, heartbeats: Heartbeats, log: Log) -> None:
-    """Turn silence past the lease into a fact."""
+    """Turn silence past the lease into a fact; and a jump of the clock into one, before it passes for silence."""
     while True:
+        if (away := ledger.follow_the_wall()) > 0:
+            log.warn("clock went ahead", seconds=away)
         here = [node for node, presence in ledger.state.presences.items() if presence.link is Link.HERE]
         for node in heartbeats.silent(here):
             log.warn("lost", node=node)

@@ -59,7 +59,9 @@ def apply(cluster: Cluster, fact: Fact) -> Cluster:
     if fact.at < cluster.now:
         fact = replace(fact, at=cluster.now)
     if isinstance(fact, CoordinatorStarted):
-        cluster = _each_run(cluster, lambda run: runs.postpone(run, fact.at - cluster.now))
+        since = fact.at - cluster.now
+        away = since if fact.away is None else min(since, fact.away)
+        cluster = _each_run(cluster, lambda run: runs.postpone(run, away))
     if isinstance(fact, Extended):
         cluster = _tell(cluster, fact)  # before time passes: it is recorded when the old deadline has come
     cluster = replace(cluster, now=fact.at)

@@ -48,9 +48,11 @@ class DataCount:
 
 @dataclass(frozen=True, slots=True)
 class CoordinatorStarted:
-    """After a (re)start: open deadlines move by the time we were away. Nodes keep their standing until a lease ends."""
+    """After a (re)start, and after a sleep: open deadlines move by the time we were away. Nodes keep their standing
+    until a lease ends."""
 
     at: float
+    away: float | None = None  # seconds; None: since the newest fact
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def clock(at: float = 0.0) -> Callable[[], float]:
 @asynccontextmanager
 async def running(store: Store, at: float = 0.0) -> AsyncIterator[Ledger]:
     """A ledger at work, its clock standing still."""
-    made = ledger.load(store, clock(at))
+    made = ledger.load(store, clock(at), clock())
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(made.run())
         await asyncio.sleep(0)  # let it begin: what is cancelled before its first line never runs
@@ -223,13 +223,80 @@ def test_a_snapshot_that_cannot_be_trusted_is_passed_over(spoil: Callable[[Snaps
     asyncio.run(story())
 
 
+class Day:
+    """A wall clock that somebody sets, and time, which goes on."""
+
+    def __init__(self, wall: float) -> None:
+        self.wall, self.gone = wall, 0.0
+
+    def load(self, store: Store) -> Ledger:
+        return ledger.load(store, lambda: self.wall, lambda: self.gone)
+
+    def goes_on(self, seconds: float) -> None:
+        self.wall, self.gone = self.wall + seconds, self.gone + seconds
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_holds_no_deadline_up() -> None:
+    async def story() -> None:
+        day = Day(wall=86_400.0)
+        books = day.load(MemoryStore())
+        books.record(*BEGIN[:-1], configured(ANA, BO, at=books.now()))
+        due = the_round(books.state).deadline
+        day.wall = 0.0
+        day.goes_on(due - books.now() - 1)
+        assert books.follow_the_wall() == 0.0
+        assert books.now() == due - 1
+        day.goes_on(1)
+        assert books.now() == due
+
+    asyncio.run(story())
+
+
+def test_nor_does_it_after_a_restart() -> None:
+    async def story() -> None:
+        store, day = MemoryStore(), Day(wall=86_400.0)
+        books = day.load(store)
+        books.record(*BEGIN[:-1], configured(ANA, BO, at=books.now()))
+        due = the_round(books.state).deadline
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(books.run())
+            await books.record()
+            writing.cancel()
+        day.wall = 0.0
+        again = day.load(store)
+        assert the_round(again.state).deadline == due
+        day.goes_on(due - 86_400.0)
+        assert again.now() == due
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_jumps_ahead_lets_no_deadline_pass() -> None:
+    """The same when the host's PC slept: its wall clock then is ahead of the one that counts seconds."""
+
+    async def story() -> None:
+        day = Day(wall=0.0)
+        books = day.load(MemoryStore())
+        books.record(*BEGIN)
+        left = the_round(books.state).deadline - books.now()
+        day.goes_on(10)
+        day.wall += 3 * 86_400.0
+        assert books.now() == 10.0
+        assert books.follow_the_wall() == 3 * 86_400.0
+        assert books.now() == day.wall
+        assert the_round(books.state).phase is Phase.TRAINING
+        assert the_round(books.state).deadline - books.now() == left - 10
+        assert books.follow_the_wall() == 0.0
+
+    asyncio.run(story())
+
+
 def test_time_in_the_journal_never_goes_back() -> None:
     async def story() -> None:
-        store = MemoryStore()
-        wall = [100.0]
-        books = ledger.load(store, lambda: wall[0])
+        store, day = MemoryStore(), Day(wall=100.0)
+        books = day.load(store)
         assert books.now() == 100.0
-        wall[0] = 50.0
+        day.wall = 50.0
         assert books.now() == 100.0
         books.record(*BEGIN, uploaded(ANA, at=70.0), Elapsed(60.0), uploaded(BO, at=30.0))
         assert books.state.now == 70.0
