@@ -9,6 +9,7 @@ from node import bases
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache, collections, settings
+from node.logic import bounds
 from node.newest import Progress, fetch_all, find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
@@ -60,10 +61,10 @@ async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tupl
         link = BlobsLink(blobs, sent)
         found = await find_run(line, run, sent)
         model, job = Digest(found.model), Digest(found.job)
-        await fetch_all(link, line, {"the job": job, "the initial model": model}, progress)
+        await fetch_all(link, line, {job: bounds.JOB}, progress)
         read = job_.parse(blobs.read(job))
         await bases.provide(read, blobs, cache(), home / "log" / "models.log")
-        await fetch_all(link, line, read.files, progress)
+        await fetch_all(link, line, bounds.of_run(read, model), progress)
         return model, job
     finally:
         await line.close()

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 
 from node import wire
 from node.connection import UNARY_SECONDS, AnswerLost, Connection
+from node.logic.bounds import Bound
 from node.logic.facts import Update, Verdict
 from node.sent import Sent
 from shared.blobs import Blobs
-from shared.errors import Refusal, Refused, TryLater
+from shared.disk import size_words
+from shared.errors import PeerMisbehaved, Refusal, Refused, TryLater
 from shared.ids import Digest
 from shared.rpc.v1 import node_pb2 as pb
 
@@ -26,6 +28,17 @@ _EMPTY = hashlib.sha256().hexdigest()
 T = TypeVar("T")
 
 
+class WrongSize(PeerMisbehaved):
+    """The host offers a file of another size than the run's description allows: nothing of it was taken."""
+
+    def __init__(self, bound: Bound, offered: int) -> None:
+        most = "" if bound.exact else " at most"
+        super().__init__(
+            f"The host offers {bound.what} with {size_words(offered)}; it must have {size_words(bound.bytes)}{most}. "
+            "Nothing of it was taken. Ask the host what happened."
+        )
+
+
 class BlobsLink:
     """Moves blobs between this PC's store and the host's."""
 
@@ -33,16 +46,17 @@ class BlobsLink:
         self._blobs = blobs
         self._sent = sent
 
-    async def download(self, line: Connection, digest: Digest, progress: Callable[[float], None]) -> None:
+    async def download(self, line: Connection, digest: Digest, progress: Callable[[float], None], bound: Bound) -> None:
         """Have `digest` here, going on where an earlier attempt stopped. `progress` hears shares of the whole.
 
-        Raises Refused (no-such-blob and the like) or TryLater; calling again resumes.
+        Raises Refused (no-such-blob and the like), TryLater, OwnerMustAct (disk full) or WrongSize, which alone is
+        final; calling again resumes.
         """
         for _ in range(DAMAGED):
             if self._blobs.has(digest):
                 return
             try:
-                await self._receive(line, digest, progress)
+                await self._receive(line, digest, progress, bound)
             except Refused as refused:
                 if refused.refusal is not Refusal.CORRUPT:
                     raise
@@ -72,7 +86,7 @@ class BlobsLink:
                 return Verdict.REFUSED, refused.sentence
         raise TryLater(f"The update of round {update.round} could not be sent: {trouble}")
 
-    async def _receive(self, line: Connection, digest: Digest, progress: Callable[[float], None]) -> None:
+    async def _receive(self, line: Connection, digest: Digest, progress: Callable[[float], None], bound: Bound) -> None:
         offset = self._blobs.partial_offset(digest)
         request = pb.DownloadRequest(digest=digest, offset=offset)
         self._sent.note("request", request.ByteSize(), digest=digest, details="send it here")
@@ -83,7 +97,9 @@ class BlobsLink:
                 async for chunk in call:
                     alive()
                     if incoming is None:
-                        incoming = self._blobs.receiving(digest, chunk.size)
+                        if chunk.size > bound.bytes or (bound.exact and chunk.size != bound.bytes):
+                            raise WrongSize(bound, chunk.size)
+                        incoming = self._blobs.receiving(digest, chunk.size, bound.what)
                         await in_thread(incoming.__enter__)
                         if incoming.offset < chunk.offset:  # what was here is gone: from the start, next time
                             return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from node.blobs_link import BlobsLink
 from node.connection import UNARY_SECONDS, Connection
+from node.logic.bounds import Bound
 from node.sent import Sent
 from shared.errors import OwnerMustAct
 from shared.ids import Digest, is_run
@@ -30,7 +31,8 @@ async def find_run(line: Connection, run: str, sent: Sent) -> pb.Model:
     raise OwnerMustAct(f"There is no run {run}. The host has: {', '.join(sorted(known))}.")
 
 
-async def fetch_all(link: BlobsLink, line: Connection, wanted: dict[str, Digest], progress: Progress) -> None:
-    """Have these blobs here; `wanted` maps what to call each one to its digest."""
-    for name, digest in wanted.items():
-        await link.download(line, digest, lambda share, name=name: progress(share * 0.999, f"fetching {name}"))  # type: ignore[misc]
+async def fetch_all(link: BlobsLink, line: Connection, wanted: dict[Digest, Bound], progress: Progress) -> None:
+    """Have these blobs here."""
+    for digest, bound in wanted.items():
+        words = f"fetching {bound.what}"
+        await link.download(line, digest, lambda share, words=words: progress(share * 0.999, words), bound)  # type: ignore[misc]

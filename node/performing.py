@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeVar, assert_never
 
 from node import bases, wire
-from node.blobs_link import BlobsLink, in_thread
+from node.blobs_link import BlobsLink, WrongSize, in_thread
 from node.connection import UNARY_SECONDS, Connection
 from node.home import cache
 from node.link import Link
+from node.logic import bounds
 from node.logic.backoff import wait_seconds
 from node.logic.facts import (
     AskVerdict,
@@ -27,13 +28,13 @@ from node.logic.facts import (
     Fetched,
     Halt,
     JobRead,
-    JobUnreadable,
     KeepTrainer,
     MakeModel,
     ReadJob,
     ReportAvailability,
     ReportEvaluation,
     Train,
+    Unusable,
     Upload,
     Verdict,
     VerdictHeard,
@@ -104,16 +105,24 @@ class Performing:
                 assert_never(wish)
 
     async def _fetch(self, digest: Digest) -> None:
+        """Have that blob here. One of a wrong size is not worth asking for again, and we say so."""
+        bound = bounds.of(self._state(), digest)
+
         def progress(share: float) -> None:
             self._hear(Fetched(digest, share))
 
         async def attempt(line: Connection) -> None:
             async with self._one_download:
                 progress(0.0)
-                await self._means.blobs_link.download(line, digest, progress)
+                await self._means.blobs_link.download(line, digest, progress, bound)
 
-        await self._insist("fetching a file", attempt)
-        self._hear(BlobsHere(frozenset({digest})))
+        try:
+            await self._insist(f"fetching {bound.what}", attempt)
+        except WrongSize as error:
+            stepped = [duty.model for duty in self._state().duties if duty.delta == digest]
+            self._hear(DeltaUseless(stepped[0]) if stepped else Unusable(digest, error.sentence))
+        else:
+            self._hear(BlobsHere(frozenset({digest})))
 
     async def _upload(self, wish: Upload) -> None:
         loop = asyncio.get_running_loop()
@@ -147,7 +156,7 @@ class Performing:
         try:
             read = job.parse(means.blobs.read(digest))
         except PeerMisbehaved as error:
-            self._hear(JobUnreadable(digest, error.sentence))
+            self._hear(Unusable(digest, error.sentence))
             return
         except Refused:  # damaged on this disk, and set aside
             self._hear(BlobsGone(frozenset({digest})))
@@ -189,12 +198,14 @@ class Performing:
             return  # the stream broke; the next one has another number, and the wish comes anew
 
     async def _insist(self, doing: str, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        """Until it works, or is no longer wished for; the first trouble of each kind is said."""
+        """Until it works, or is no longer wished for; the first trouble of each kind is said. Raises WrongSize."""
         said = set()
         for number in range(1, 1 << 62):
             line = await self._means.link.connection()
             try:
                 return await attempt(line)
+            except WrongSize:
+                raise
             except PotluckError as error:
                 if error.sentence not in said:
                     said.add(error.sentence)

@@ -13,6 +13,7 @@ from node import bases
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache
+from node.logic import bounds
 from node.newest import Progress, fetch_all, find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
@@ -50,11 +51,11 @@ async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Re
         found = await find_run(line, run, sent)
         model, job = Digest(found.model), Digest(found.job)
         await in_thread(lambda: _adopt([job, model], home, blobs))
-        await fetch_all(link, line, {"the job": job, "the model": model}, progress)
+        await fetch_all(link, line, {job: bounds.JOB}, progress)
         read = job_.parse(blobs.read(job))
         await in_thread(lambda: _adopt(list(read.files.values()), home, blobs))
         await bases.provide(read, blobs, cache(), home / "log" / "models.log")
-        await fetch_all(link, line, read.files, progress)
+        await fetch_all(link, line, bounds.of_run(read, model), progress)
     finally:
         await line.close()
         database.close()

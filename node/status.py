@@ -12,13 +12,13 @@ from node.logic.facts import (
     DutiesTold,
     Evaluated,
     Fact,
-    JobUnreadable,
     OwnerPaused,
     OwnerResumed,
     TrainerFailed,
     TrainerGone,
     TrainerOpened,
     TrainerTold,
+    Unusable,
     UpdateWritten,
     VerdictHeard,
 )
@@ -99,8 +99,8 @@ def told(fact: Fact) -> tuple[str, Words] | None:
             return "paused", {}
         case OwnerResumed():
             return "resumed", {}
-        case JobUnreadable(_, sentence):
-            return "job-refused", {"why": sentence}
+        case Unusable(_, sentence):
+            return "unusable", {"why": sentence}
         case TrainerOpened(engine, dtype, step_seconds):
             return "trainer-open", {"engine": engine, "dtype": dtype, "step_seconds": step_seconds}
         case TrainerTold(what, round_, _):

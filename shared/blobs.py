@@ -93,11 +93,14 @@ class Blobs:
         partial = self._partial(digest)
         return partial.stat().st_size if partial.exists() else 0
 
-    def receiving(self, digest: Digest, size: int) -> Incoming:
-        """Take bytes for a blob, going on where an earlier attempt stopped. One writer per blob at a time."""
+    def receiving(self, digest: Digest, size: int, what: str = "an incoming file") -> Incoming:
+        """Take bytes for a blob, going on where an earlier attempt stopped. One writer per blob at a time.
+
+        `what` names it, should the disk have no room for it (OwnerMustAct, before a byte is written).
+        """
         if not is_digest(digest):
             raise Refused(Refusal.MALFORMED, "That is not a SHA-256 digest.")
-        return Incoming(self, digest, size)
+        return Incoming(self, digest, size, what)
 
     def drop(self, digest: Digest) -> None:
         if is_digest(digest):
@@ -137,8 +140,8 @@ class Blobs:
 class Incoming:
     """A blob on its way in. Use as a context manager; `finish` makes it visible."""
 
-    def __init__(self, blobs: Blobs, digest: Digest, size: int) -> None:
-        self._blobs, self._digest, self._size = blobs, digest, size
+    def __init__(self, blobs: Blobs, digest: Digest, size: int, what: str) -> None:
+        self._blobs, self._digest, self._size, self._what = blobs, digest, size, what
         self._path = blobs._partial(digest)
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
@@ -153,7 +156,7 @@ class Incoming:
                 self.offset += len(data)
             if self.offset > self._size:
                 self.restart()
-            require_space(self._blobs.root, self._size - self.offset, "an incoming file")
+            require_space(self._blobs.root, self._size - self.offset, self._what)
         else:
             self.offset = self._size
         return self

@@ -17,7 +17,6 @@ from node.logic.facts import (
     Fact,
     Fetched,
     JobRead,
-    JobUnreadable,
     LinkDown,
     LinkUp,
     OwnerPaused,
@@ -29,6 +28,7 @@ from node.logic.facts import (
     TrainerOpened,
     TrainerStarted,
     TrainerTold,
+    Unusable,
     UpdateWritten,
     Verdict,
     VerdictHeard,
@@ -64,8 +64,8 @@ def apply(state: State, fact: Fact) -> State:
             return replace(state, fetching=fact)
         case JobRead(digest, job):
             return replace(state, jobs={**state.jobs, digest: job})
-        case JobUnreadable(digest, sentence):
-            return replace(state, unreadable={**state.unreadable, digest: sentence})
+        case Unusable(digest, sentence):
+            return replace(state, unusable={**state.unusable, digest: sentence})
         case DeltaUseless(model):
             return replace(state, useless=state.useless | {model})
         case UpdateWritten(update):

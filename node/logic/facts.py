@@ -142,7 +142,9 @@ class JobRead:
 
 
 @dataclass(frozen=True, slots=True)
-class JobUnreadable:
+class Unusable:
+    """What the host gives under this digest is no job we can read, or not of the size it must have."""
+
     digest: Digest
     sentence: str
 
@@ -239,7 +241,7 @@ Fact = (
     | BlobsGone
     | Fetched
     | JobRead
-    | JobUnreadable
+    | Unusable
     | DeltaUseless
     | TrainerStarted
     | TrainerOpened

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from node.logic.facts import Availability, Kind, Readiness
-from node.logic.state import Phase, State, pending, task
+from node.logic.state import Phase, State, pending, task, trouble
 
 
 class Doing(StrEnum):
@@ -43,8 +43,8 @@ def availability(state: State) -> Availability:
             " `potluck node doctor` looks closer; `potluck node resume` tries again.",
         )
     for duty in state.duties:
-        if duty.job in state.unreadable:
-            return Availability(Readiness.BROKEN, sentence=state.unreadable[duty.job])
+        if why := trouble(state, duty):
+            return Availability(Readiness.BROKEN, sentence=why)
     if not state.data:
         return Availability(Readiness.NO_DATA, sentence="No data yet: `potluck node data add FOLDER --name NAME`.")
     return Availability(Readiness.READY)

@@ -65,7 +65,7 @@ class State:
     edition: str = ""  # of the data
     duties: tuple[Duty, ...] = ()
     jobs: Mapping[Digest, Job] = field(default_factory=dict)
-    unreadable: Mapping[Digest, str] = field(default_factory=dict)
+    unusable: Mapping[Digest, str] = field(default_factory=dict)  # of what the host gives, and why
     blobs: frozenset[Digest] = frozenset()
     fetching: Fetched | None = None
     useless: frozenset[Digest] = frozenset()  # models whose delta did not work
@@ -92,8 +92,15 @@ def task(state: State) -> Duty | None:
     """The duty to work on now: an evaluation first (it is short), then the oldest training that is not done."""
     if state.paused or state.broken or not state.data:
         return None
-    waiting = [duty for duty in state.duties if not done(state, duty) and duty.job not in state.unreadable]
+    waiting = [duty for duty in state.duties if not done(state, duty) and not trouble(state, duty)]
     return min(waiting, key=lambda duty: (duty.kind is not Kind.EVALUATE, duty.round), default=None)
+
+
+def trouble(state: State, duty: Duty) -> str:
+    """Why nothing can come of this duty, in words: what it needs from the host is no good. Empty when all is well."""
+    job = state.jobs.get(duty.job)
+    needed = [duty.job, duty.model, *(job.files.values() if job is not None else ())]
+    return next((state.unusable[digest] for digest in needed if digest in state.unusable), "")
 
 
 def pending(state: State) -> list[Kept]:

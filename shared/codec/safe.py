@@ -1,8 +1,8 @@
 """The one door for tensors that travel: a safetensors file of exactly the tensors we expect, and nothing else.
 
-The layout is canonical (names sorted, compact header with sorted keys padded with spaces to 8 bytes, no metadata, no
-gaps), so the same values have the same digest everywhere, and a file is accepted only if its header is, byte for byte,
-the one we would have written. The parser below never decides what is accepted: it only finds words for a refusal.
+The layout is canonical (`shared/codec/layout.py`), so the same values have the same digest everywhere, and a file is
+accepted only if its header is, byte for byte, the one we would have written. The parser below never decides what is
+accepted: it only finds words for a refusal.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -20,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from shared.codec.bf16 import BLOCK, Bits, Float32, decode, encode
+from shared.codec.layout import DTYPE, Layout, layout
 from shared.disk import replacing, size_words
 from shared.errors import Refusal, Refused
 from shared.ids import Digest
@@ -27,50 +26,9 @@ from shared.job import Codec, TensorSpec
 
 MAX_HEADER = 4 << 20  # bytes; a 70 B model's header has 0.1 MB
 TOO_LARGE = 1e8  # no weight and no update of one is ever this large; their squares still fit a float64 sum
-_DTYPE: Mapping[Codec, tuple[str, int]] = {"fp32": ("F32", 4), "bf16": ("BF16", 2)}
 _SHOWN = 3  # names in a refusal
 
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything lies in a file of these tensors."""
-
-    tensors: tuple[TensorSpec, ...]  # in file order: sorted by name
-    codec: Codec
-    header: bytes  # with its 8-byte length
-    starts: tuple[int, ...]  # of each tensor, in values from the first
-    count: int  # values altogether
-
-    @property
-    def item(self) -> int:
-        """Bytes of one value."""
-        return _DTYPE[self.codec][1]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole file."""
-        return len(self.header) + self.count * self.item
-
-    def name_at(self, value: int) -> str:
-        """The tensor that the value with this number belongs to."""
-        return self.tensors[bisect_right(self.starts, value) - 1].name
-
-
-def layout(tensors: Sequence[TensorSpec], codec: Codec, metadata: Mapping[str, str] | None = None) -> Layout:
-    """The canonical layout. `metadata` is for files that stay with us (a strategy's state): updates have none."""
-    ordered = tuple(sorted(tensors, key=lambda spec: spec.name))
-    dtype, item = _DTYPE[codec]
-    entries: dict[str, object] = {} if metadata is None else {"__metadata__": dict(metadata)}
-    starts, count = [], 0
-    for spec in ordered:
-        starts.append(count)
-        count += math.prod(spec.shape)
-        entries[spec.name] = {
-            "dtype": dtype, "shape": list(spec.shape), "data_offsets": [starts[-1] * item, count * item],
-        }  # fmt: skip
-    text = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return Layout(ordered, codec, len(text).to_bytes(8, "little") + text, tuple(starts), count)
+__all__ = ["Buffers", "Layout", "Writer", "check", "fill", "finite", "header", "layout", "read", "write"]
 
 
 def check(path: Path, tensors: Sequence[TensorSpec], codec: Codec) -> Layout:
@@ -209,7 +167,7 @@ def _explain(start: bytes, size: int, expected: Layout) -> None:
         raise _refused(f"The file lacks {_listed(missing)}: this run's updates carry {len(wanted)} tensors.")
     if extra := sorted(entries.keys() - wanted.keys()):
         raise _refused(f"The file holds {_listed(extra)}, which this run does not train.")
-    dtype, item = _DTYPE[expected.codec]
+    dtype, item = DTYPE[expected.codec]
     for spec, first in zip(expected.tensors, expected.starts, strict=True):
         entry = entries[spec.name]
         if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:

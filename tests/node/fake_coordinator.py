@@ -53,6 +53,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.fault_cut_download_after: int | None = None
         self.fault_damage_chunk = False
         self.fault_lose_reply = False
+        self.fault_announce: int | None = None  # what it says the size of every file is
         self.answer_early = False  # a verdict there is already comes at the header, as of a closed round
         self._streams: dict[NodeId, list[asyncio.Queue[pb.CoordinatorMessage | None]]] = defaultdict(list)
         self._changed = asyncio.Event()
@@ -254,6 +255,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         digest, went = Digest(request.digest), 0
         async with refusal.answering(context):
             size = self.blobs.size(digest) if self.blobs.has(digest) else 0
+            size = self.fault_announce or size
             for offset, data, crc32 in self.blobs.chunks(digest, request.offset):
                 if self.fault_damage_chunk:
                     self.fault_damage_chunk, data = False, b"\0" + data[1:]

@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from node import owner
 from shared import job
 from shared.blobs import CHUNK
+from shared.codec import safe
 from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec
 from shared.rpc.v1 import node_pb2 as pb
@@ -26,6 +28,7 @@ from tests.node.fake_coordinator import FakeCoordinator
 
 RUN = RunId("saturday-notes-k3f9qa")
 REPOSITORY = Path(__file__).resolve().parents[2]
+TENSORS = (TensorSpec("w", (4000,)),)
 NOW = datetime(2026, 11, 24, 21, 4, tzinfo=UTC)
 ACCEPTED, COUNTED = pb.VerdictReply.VERDICT_ACCEPTED, pb.VerdictReply.VERDICT_COUNTED
 
@@ -41,7 +44,7 @@ class Stage:
         notes = home / "data" / "notes"
         notes.mkdir(parents=True)
         (notes / "meta.json").write_text(json.dumps({"name": "notes", "documents": 3, "bytes": 99, "tokens": 20}))
-        self.model = host.blobs.put(b"the initial model" * 1000)
+        self.model = model(host, 1)
         config = host.blobs.put(b'{"model_type": "llama"}')
         weights = homes.keep(host.blobs, b"w" * (3 * CHUNK))
         self.job = host.blobs.put(job.dump(_job({"config.json": config, "model.safetensors": weights})))
@@ -86,10 +89,17 @@ class Stage:
         return found
 
 
+def model(host: FakeCoordinator, value: float) -> Digest:
+    """A model of the run, among the host's blobs."""
+    out = host.blobs.root / "partial" / "model"
+    safe.write(out, [("w", np.full(TENSORS[0].shape, value, np.float32))], safe.layout(TENSORS, "fp32"))
+    return host.blobs.adopt(out)
+
+
 def _job(files: dict[str, Digest]) -> Job:
     return Job(
         run=RUN, name="saturday-notes", rounds=3, base="tiny", files=files, lora=None, lora_alpha=0,
-        tensors=(TensorSpec("w", (4,)),), sequence=8, batch=8, steps=4, seconds=None, lr=0.1, schedule="constant",
+        tensors=TENSORS, sequence=8, batch=8, steps=4, seconds=None, lr=0.1, schedule="constant",
         warmup=0.0, betas=(0.9, 0.95), weight_decay=0.0, clip=1.0, update="difference", codec="fp32",
     )  # fmt: skip
 
@@ -120,11 +130,11 @@ def test_a_whole_round(tmp_path: Path) -> None:
         await stage.until(lambda: host.updates)
         update = host.updates[RUN, 1]
         assert (update.model, update.share, update.steps, update.tokens) == (stage.model, 1.0, 4, 32)
-        merged = host.blobs.put(b"the merged model" * 2000)
+        merged = model(host, 2)
         host.close_round(RUN, 1, COUNTED)
         host.tell(stage.duty(1, pb.Duty.KIND_EVALUATE, merged), stage.duty(2, model=merged))
         await stage.until(lambda: host.evaluations and (RUN, 2) in host.updates)
-        assert host.evaluations[0].metrics["loss"] == pytest.approx(32.0)
+        assert host.evaluations[0].metrics["loss"] == pytest.approx(safe.layout(TENSORS, "fp32").size / 1000)
         assert host.greetings[0].data == []  # the owner did not agree to tell
         await stage.until(lambda: "trained" in stage.log and homes.status(stage.home).get("host") == host.address)
         agent.send_signal(signal.SIGTERM)
@@ -294,5 +304,22 @@ def test_new_counts_are_told_in_a_new_greeting(tmp_path: Path) -> None:
         await stage.until(lambda: host.greetings[-1].data)
         assert host.greetings[-1].data[0].documents == 3
         await stage.until(lambda: host.open_streams == 1)
+
+    on_stage(tmp_path, act)
+
+
+def test_a_model_of_a_wrong_size_is_refused_and_the_host_hears_why(tmp_path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        host = stage.host
+        huge = homes.keep(host.blobs, b"h" * (4 * CHUNK))
+        host.tell(stage.duty(model=huge))
+        stage.start_agent()
+        await host.until(
+            lambda: bool(host.availability) and host.availability[-1].state == pb.Availability.STATE_BROKEN
+        )
+        assert "offers the model with 4.2 MB; it must have 16.1 kB" in host.availability[-1].sentence
+        assert not (stage.home / "blobs" / huge[:2] / huge).exists()
+        host.tell(stage.duty())
+        await stage.until(lambda: host.updates)
 
     on_stage(tmp_path, act)

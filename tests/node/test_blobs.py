@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from node.blobs_link import BlobsLink
+from node.blobs_link import BlobsLink, WrongSize
 from node.connection import Connection
+from node.logic.bounds import Bound
 from node.logic.facts import Update, Verdict
 from shared.blobs import CHUNK, Blobs
-from shared.errors import Refusal, Refused, TryLater
+from shared.errors import OwnerMustAct, Refusal, Refused, TryLater
 from shared.ids import Digest, RunId
 from shared.rpc.v1 import node_pb2 as pb
 from tests.node import homes
@@ -22,6 +23,7 @@ from tests.node.fake_coordinator import FakeCoordinator
 
 MODEL = Digest("1" * 64)
 DATA = random.Random(1).randbytes(5 * CHUNK + 12345)
+ROOMY = Bound("a file", 1 << 30)
 
 
 class Pair:
@@ -34,8 +36,8 @@ class Pair:
         self.link = BlobsLink(self.blobs, self.sent)
         self.line: Connection = homes.line(home, host)
 
-    async def download(self, digest: Digest) -> None:
-        await self.link.download(self.line, digest, lambda share: None)
+    async def download(self, digest: Digest, bound: Bound = ROOMY) -> None:
+        await self.link.download(self.line, digest, lambda share: None, bound)
 
 
 def with_pair(tmp_path: Path, act: Callable[[Pair], Awaitable[None]]) -> None:
@@ -199,5 +201,41 @@ def test_what_was_sent_is_written_down_with_its_true_size(tmp_path: Path) -> Non
         lines = [line for line in pair.sent.lines() if line.what == "update"]
         assert [line.digest for line in lines] == [mine.digest] * 2
         assert sum(line.bytes for line in lines) >= pair.host.upload_bytes
+
+    with_pair(tmp_path, act)
+
+
+@pytest.mark.parametrize("bound", [Bound("the model", 3 * CHUNK, exact=True), Bound("the model", 9 * CHUNK, exact=True),
+                                   Bound("the run's description", CHUNK)])  # fmt: skip
+def test_a_file_of_another_size_than_the_run_says_is_refused_before_it_is_taken(tmp_path: Path, bound: Bound) -> None:
+    async def act(pair: Pair) -> None:
+        digest = homes.keep(pair.host.blobs, DATA)
+        with pytest.raises(WrongSize, match=f"offers {bound.what} with 5.3 MB; it must have") as refused:
+            await pair.download(digest, bound)
+        assert "at most" in refused.value.sentence or bound.exact
+        assert not pair.blobs.has(digest)
+        assert list((pair.blobs.root / "partial").iterdir()) == []
+
+    with_pair(tmp_path, act)
+
+
+def test_a_host_that_sends_more_than_it_said_is_cut_off(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = homes.keep(pair.host.blobs, DATA)
+        pair.host.fault_announce = 2 * CHUNK
+        with pytest.raises(Refused, match="More bytes came than"):
+            await pair.download(digest, Bound("the model", 2 * CHUNK, exact=True))
+        assert pair.blobs.partial_offset(digest) <= 2 * CHUNK
+
+    with_pair(tmp_path, act)
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(tmp_path: Path) -> None:
+    async def act(pair: Pair) -> None:
+        digest = homes.keep(pair.host.blobs, DATA)
+        pair.host.fault_announce = 1 << 60
+        with pytest.raises(OwnerMustAct, match=r"too full for the model: it needs .* TB, .* has "):
+            await pair.download(digest, Bound("the model", 1 << 60, exact=True))
+        assert pair.blobs.partial_offset(digest) == 0
 
     with_pair(tmp_path, act)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.logic import report
+from node.logic import bounds, report
 from node.logic.changes import apply
 from node.logic.duties import IDLE_SECONDS, halt_at
 from node.logic.duties import plan as whole_plan
@@ -30,7 +30,6 @@ from node.logic.facts import (
     FetchBlob,
     Halt,
     JobRead,
-    JobUnreadable,
     KeepTrainer,
     Kind,
     LinkDown,
@@ -50,6 +49,7 @@ from node.logic.facts import (
     TrainerOpened,
     TrainerStarted,
     TrainerTold,
+    Unusable,
     Update,
     UpdateWritten,
     Upload,
@@ -342,9 +342,27 @@ def test_an_update_stays_until_it_is_acknowledged(training: State) -> None:
 
 
 def test_a_job_that_cannot_be_read_is_told_in_words(ready: State) -> None:
-    state = after(ready, DutiesTold((train(1),)), JobUnreadable(JOB, "The run's description cannot be read."))
+    state = after(ready, DutiesTold((train(1),)), Unusable(JOB, "The run's description cannot be read."))
     assert plan(state) == []
     assert report.availability(state).sentence == "The run's description cannot be read."
+
+
+@pytest.mark.parametrize("wrong", [BASE, MODELS[0]])
+def test_a_file_of_a_wrong_size_is_told_in_words_and_not_fetched_again(ready: State, wrong: Digest) -> None:
+    state = after(ready, BlobsGone(frozenset({BASE})), DutiesTold((train(1),)), Unusable(wrong, "It has 3 GB."))
+    assert plan(state) == []
+    assert report.availability(state) == Availability(Readiness.BROKEN, sentence="It has 3 GB.")
+
+
+def test_the_size_of_every_file_follows_from_the_run(ready: State) -> None:
+    state = after(ready, DutiesTold((train(2),)))
+    header = len(b'{"w":{"data_offsets":[0,16],"dtype":"F32","shape":[4]}}') + 1  # padded to 8
+    model = bounds.of(state, MODELS[1])
+    assert (model.bytes, model.exact) == (8 + header + 16, True)
+    assert bounds.of(state, DELTAS[0]).exact
+    assert not bounds.of(state, BASE).exact
+    assert bounds.of(after(State(), DutiesTold((train(2),))), JOB) == bounds.JOB
+    assert bounds.of_run(JOB_CONTENT, MODELS[1])[MODELS[1]] == model
 
 
 def test_a_paused_node_says_since_when(training: State) -> None:
