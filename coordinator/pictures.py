@@ -17,7 +17,7 @@ COLOURS = {
     "ready": "green", "uploaded": "green", "counted": "green", "committed": "green", "finished": "green",
     "training": "cyan", "evaluating": "cyan", "running": "cyan", "invited": "cyan",
     "paused": "yellow", "late": "yellow", "no data": "yellow", "abandoned": "yellow", "left": "yellow",
-    "lost": "red", "broken": "red", "refused": "red", "revoked": "red", "failed": "red",
+    "stopped": "yellow", "lost": "red", "broken": "red", "refused": "red", "revoked": "red", "failed": "red",
 }  # fmt: skip
 LATEST = 8  # rounds shown of each run
 

@@ -20,7 +20,7 @@ import grpc.aio
 from node import wire
 from node.connection import UNARY_SECONDS, Connection
 from node.logic.backoff import wait_seconds
-from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, Metrics
+from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, Metrics, Readiness
 from node.logic.report import Activity
 from node.sent import Sent
 from shared import clock
@@ -30,6 +30,7 @@ from shared.log import Log
 from shared.rpc.protocol import PROTOCOL
 from shared.rpc.v1 import node_pb2 as pb
 
+GOODBYE_SECONDS = 2.0  # an owner who types Ctrl-C waits no longer for the host
 STEADY_SECONDS = 60.0  # a connection that lasted this long was a good one: back-off starts anew
 
 Dial = Callable[[], Awaitable[Connection]]
@@ -81,16 +82,19 @@ class Link:
         self._fresh = asyncio.Event()
         self._said: set[str] = set()
         self._number = 0
+        self._stopping = False
         self.trouble = ""  # why there is no connection, in words; empty when there is one
 
     async def keep(self) -> str:
-        """Stay connected. Returns, with the host's words, only when this PC was removed from the group."""
+        """Stay connected. Returns the words of a host that removed this PC from the group; nothing after a goodbye."""
         attempt = 0
         while True:
             began = time.monotonic()
             try:
                 await self._hold()
             except (PotluckError, ExceptionGroup) as error:
+                if self._stopping:
+                    return ""
                 for trouble in _troubles(error):
                     if isinstance(trouble, Refused) and trouble.refusal is Refusal.REVOKED:
                         return trouble.sentence
@@ -124,6 +128,24 @@ class Link:
             numbers = " ".join(f"{name}={value:.4g}" for name, value in metrics)
             self._sent.note("evaluation", message.ByteSize(), run=run, round_number=round_, details=numbers)
             await self._session.say(message)
+
+    async def say_goodbye(self) -> None:
+        """Tell the host that the owner stops the agent, so that nobody waits for this PC; the last word on the stream.
+
+        Best effort: a host that does not hear it finds out when the lease ends.
+        """
+        session, self._stopping = self._session, True
+        if session is None:
+            return
+        message = wire.availability(Availability(Readiness.STOPPED, time.time(), sentence="stopped by its owner"))
+        self._sent.note("availability", message.ByteSize(), details="stopped by its owner")
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await session.say(message)
+                await session.call.done_writing()
+                await session.call.code()  # it hangs up once it has heard
+        except (TryLater, TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return
 
     async def leave(self) -> None:
         """Tell the host that this PC leaves the group, and wait until it has heard. Raises TryLater."""

@@ -69,6 +69,7 @@ async def run(home: Path, log: Log, show: Show = lambda words: None) -> str:
             removed = tasks.create_task(agent.link.keep(), name="link")
             await asyncio.wait([stopped, removed], return_when=asyncio.FIRST_COMPLETED)
             agent.end()
+            await agent.link.say_goodbye()
             for task in (*duties, stopped, removed):
                 task.cancel()
         return removed.result() if removed.done() and not removed.cancelled() else ""

@@ -15,6 +15,7 @@ _READINESS = {
     Readiness.PAUSED: pb.Availability.STATE_PAUSED,
     Readiness.NO_DATA: pb.Availability.STATE_NO_DATA,
     Readiness.BROKEN: pb.Availability.STATE_BROKEN,
+    Readiness.STOPPED: pb.Availability.STATE_STOPPED,
 }
 _DOING = {
     Doing.IDLE: pb.Heartbeat.ACTIVITY_IDLE,

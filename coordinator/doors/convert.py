@@ -16,6 +16,7 @@ ABILITIES = {
     node_pb2.Availability.STATE_PAUSED: Ability.PAUSED,
     node_pb2.Availability.STATE_NO_DATA: Ability.NO_DATA,
     node_pb2.Availability.STATE_BROKEN: Ability.BROKEN,
+    node_pb2.Availability.STATE_STOPPED: Ability.STOPPED,
 }
 KINDS = {DutyKind.TRAIN: node_pb2.Duty.KIND_TRAIN, DutyKind.EVALUATE: node_pb2.Duty.KIND_EVALUATE}
 FIGURES = 64  # named figures one message may carry

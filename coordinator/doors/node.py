@@ -11,7 +11,7 @@ from coordinator.doors import convert
 from coordinator.doors.transfers import Transfers
 from coordinator.guard import peer
 from coordinator.logic import cluster as cluster_
-from coordinator.logic.facts import AvailabilityChanged, Evaluated, Greeted, Left
+from coordinator.logic.facts import Ability, AvailabilityChanged, Evaluated, Greeted, Left
 from shared.errors import Refusal, Refused
 from shared.ids import Digest, NodeId, RunId
 from shared.rpc import refusal
@@ -160,6 +160,9 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                     fact = AvailabilityChanged(at, node, convert.availability(message.availability, at))
                     await self._record(fact)
                 case "evaluation":
+                    if fact.availability.state is Ability.STOPPED:
+                        self._heartbeats.forget(node)
+                        return
                     evaluation = message.evaluation
                     metrics = convert.metrics(evaluation.metrics)
                     await self._record(Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics))

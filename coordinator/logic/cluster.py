@@ -188,6 +188,8 @@ def _notice(cluster: Cluster, node: NodeId, standing: Standing, sentence: str) -
 
 def _reason(cluster: Cluster, node: NodeId) -> str:
     who = cluster.presences[node]
+    if who.link is Link.STOPPED:
+        return "by its owner"
     return who.availability.sentence if who.link is Link.HERE else ""
 
 

@@ -23,6 +23,7 @@ class Ability(StrEnum):
     PAUSED = "paused"  # by its owner
     NO_DATA = "no-data"  # nothing to train on yet
     BROKEN = "broken"  # cannot train; the sentence says why
+    STOPPED = "stopped"  # its program was ended by its owner
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from shared.ids import NodeId
 class Link(StrEnum):
     HERE = "here"  # its control stream is open, as far as the journal knows
     LOST = "lost"  # silent past its lease
+    STOPPED = "stopped"  # its owner ended its program; it needs no lease to be gone
     LEFT = "left"  # said goodbye
 
 
@@ -37,6 +38,8 @@ def apply(presence: Presence | None, fact: NodeFact) -> Presence | None:
             return Presence(fact.node, Link.HERE, since, fact.availability, fact.hardware, fact.data, fact.step_seconds)
         case _ if presence is None:
             return None
+        case AvailabilityChanged() if fact.availability.state is Ability.STOPPED:
+            return replace(presence, link=Link.STOPPED, since=fact.at) if presence.link is Link.HERE else presence
         case AvailabilityChanged():
             return replace(presence, availability=fact.availability)
         case Lost():
@@ -50,7 +53,7 @@ def apply(presence: Presence | None, fact: NodeFact) -> Presence | None:
 def standing(presence: Presence) -> Standing:
     """What it means for an open round."""
     match presence.link:
-        case Link.LOST:
+        case Link.LOST | Link.STOPPED:
             return Standing.LOST
         case Link.LEFT:
             return Standing.LEFT
@@ -71,7 +74,7 @@ def _able(ability: Ability) -> Standing:
             return Standing.ASKED
         case Ability.PAUSED:
             return Standing.PAUSED
-        case Ability.NO_DATA | Ability.BROKEN:
+        case Ability.NO_DATA | Ability.BROKEN | Ability.STOPPED:
             return Standing.UNABLE
         case _:
             assert_never(ability)

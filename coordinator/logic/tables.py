@@ -121,6 +121,8 @@ def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
     match presence.link:
         case Link.LOST:
             return "lost", f"not heard since about {moment(presence.since)}"
+        case Link.STOPPED:
+            return "stopped", f"by its owner on {moment(presence.since)}"
         case Link.LEFT:
             return "left", f"said goodbye on {moment(presence.since)}"
         case Link.HERE:
@@ -133,7 +135,7 @@ def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
                     return "paused", f"by its owner since {moment(said.since)}{until}"
                 case Ability.NO_DATA:
                     return "no data", said.sentence or "has nothing to train on yet"
-                case Ability.BROKEN:
+                case Ability.BROKEN | Ability.STOPPED:
                     return "broken", said.sentence
                 case _:
                     assert_never(said.state)
@@ -160,6 +162,8 @@ def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
         case Standing.UPLOADED:
             part = f"{_percent(share)} of this round sent" if share < 1 else ""
             return ("counted" if round.model is not None else "uploaded"), part
+        case Standing.LOST if member.sentence:
+            return "stopped", _joined(f"{member.sentence} on {moment(member.since)}", partly)
         case Standing.LOST:
             return "lost", _joined(f"not heard since {moment(member.since)}", partly)
         case Standing.PAUSED:

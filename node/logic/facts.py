@@ -32,6 +32,7 @@ class Readiness(StrEnum):
     PAUSED = "paused"
     NO_DATA = "no-data"
     BROKEN = "broken"
+    STOPPED = "stopped"  # said last, when the agent ends
 
 
 @dataclass(frozen=True, slots=True)

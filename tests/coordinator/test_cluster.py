@@ -95,6 +95,17 @@ def test_a_lost_node_has_no_duties_until_it_greets_again() -> None:
     assert len(cluster.duties(tell(state, greeted(BO, 2.0)), BO)) == 1
 
 
+def test_a_node_stopped_by_its_owner_is_out_of_the_round_at_once() -> None:
+    """It is as one whose lease ended: the round goes on without it, and with it when it comes back."""
+    stopped = AvailabilityChanged(1.0, BO, Availability(Ability.STOPPED, 1.0))
+    state = tell(training(ANA, BO), stopped)
+    assert cluster.duties(state, BO) == ()
+    assert the_round(state).members[BO].standing is Standing.LOST
+    assert BO not in cluster.ready(state, RUN)
+    assert tell(state, stopped).presences == state.presences
+    assert len(cluster.duties(tell(state, greeted(BO, 2.0)), BO)) == 1
+
+
 def test_a_duty_says_all_a_node_must_know() -> None:
     (duty,) = cluster.duties(training(ANA, BO), ANA)
     assert (duty.kind, duty.run, duty.round, duty.rounds, duty.done) == (DutyKind.TRAIN, RUN, 1, 2, 0)

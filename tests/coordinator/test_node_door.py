@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from coordinator.doors.node import NodeDoor
 from coordinator.doors.transfers import Transfers, uploaded
 from coordinator.heartbeats import Heartbeats
 from coordinator.ledger import Ledger
+from coordinator.logic.facts import Prepared, RunStarted
+from coordinator.logic.presence import Link
 from coordinator.store.memory import MemoryStore
 from shared.blobs import Blobs
+from shared.errors import Refused
 from shared.identity import Peer
+from shared.ids import Digest, RunId
+from shared.job import dump
 from shared.log import Log
 from shared.rpc.protocol import PROTOCOL
 from shared.rpc.v1 import node_pb2 as pb
-from tests.coordinator.stories import ANA, joined
+from tests.coordinator.stories import ANA, RUN, SPEC, joined
+from tests.shared.test_job import JOB
 
 READY = pb.Availability(state=pb.Availability.STATE_READY, since_ms=1)
 
@@ -96,6 +103,13 @@ def test_saying_the_same_again_costs_nothing(tmp_path: Path) -> None:
     assert len(list(store.rows())) < 10
 
 
+def test_a_goodbye_ends_the_stream_and_its_lease(tmp_path: Path) -> None:
+    goodbye = pb.NodeMessage(availability=pb.Availability(state=pb.Availability.STATE_STOPPED, since_ms=1))
+    book, _, sentence = asyncio.run(said(tmp_path, greeting(), goodbye, mood(1)))
+    assert sentence == ""
+    assert book.state.presences[ANA].link is Link.STOPPED
+
+
 @pytest.mark.parametrize("number", [0, 5000])
 def test_a_measurement_of_no_round_is_not_written_down(tmp_path: Path, number: int) -> None:
     odd = pb.NodeMessage(evaluation=pb.Evaluation(run="nothing", round=number, metrics={"loss": 1.0}))
@@ -111,3 +125,40 @@ def test_an_updates_figures_are_few_finite_and_shortly_named() -> None:
     assert len(fact.metrics) <= 64
     assert all(len(name) <= 64 and name.isprintable() for name in fact.metrics)
     assert "a" not in fact.metrics
+
+
+@pytest.mark.parametrize("run", ["r" * 4_000_000, "../../pki", "a\x1b[2J"])
+def test_a_run_of_no_possible_name_is_refused_and_not_kept(tmp_path: Path, run: str) -> None:
+    for odd in (pb.NodeMessage(heartbeat=pb.Heartbeat(run=run)), pb.NodeMessage(evaluation=pb.Evaluation(run=run))):
+        book, _, sentence = asyncio.run(said(tmp_path, greeting(), odd))
+        assert sentence.endswith("is not the name of a run.")
+        assert len(sentence) < 100
+
+
+def transfers(folder: Path) -> tuple[Transfers, Digest]:
+    """The bulk doors of a group with one run, whose job is the file of that digest."""
+    blobs = Blobs(folder)
+    job = blobs.put(dump(replace(JOB, files={})))
+    book = ledger.load(MemoryStore())
+    book.record(*joined(ANA), RunStarted(0.0, RUN, SPEC, ""), Prepared(0.0, RUN, job, job))
+    return Transfers(book, blobs, Heartbeats()), job
+
+
+def test_an_unknown_run_is_named_shortly(tmp_path: Path) -> None:
+    async def story() -> None:
+        transfers(tmp_path)[0].verdict(ANA, RunId("r\x1b" * 2_000_000), 1)
+
+    with pytest.raises(Refused) as refused:
+        asyncio.run(story())
+    assert len(refused.value.sentence) < 200
+
+
+@pytest.mark.parametrize("offset", [10_000, 1 << 63, (1 << 64) - 1])
+def test_bytes_behind_a_files_end_are_refused(tmp_path: Path, offset: int) -> None:
+    async def story() -> None:
+        doors, digest = transfers(tmp_path)
+        async for _ in doors.download(ANA, digest, offset):
+            pass
+
+    with pytest.raises(Refused, match="nothing comes after them"):
+        asyncio.run(story())

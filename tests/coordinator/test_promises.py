@@ -54,7 +54,7 @@ pytestmark = pytest.mark.slow  # a thousand histories for each promise
 
 NODES = (ANA, BO, CEM, DEE)
 RUNS = (RunId("notes-aaaaaa"), RunId("poems-bbbbbb"))
-ABILITIES = (Ability.READY, Ability.PAUSED, Ability.READY, Ability.NO_DATA)
+ABILITIES = (Ability.READY, Ability.PAUSED, Ability.READY, Ability.NO_DATA, Ability.STOPPED)
 MOVES = (
     *("wish",) * 8, *("stale",) * 2, "repeat", "greet", "greet", "change", "lost", "left", "revoke", "join", "elapse",
     "configure", "upload", "upload", "refuse", "merge", "evaluate", "extend", "restart", "stop", "fail", "start",

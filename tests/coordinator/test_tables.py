@@ -30,6 +30,7 @@ from tests.coordinator.stories import (
 )
 
 EVENING = 1764018240.0  # 24 November 2025, 21:04 UTC
+STOPPED = Availability(Ability.STOPPED, EVENING)
 
 
 def why(state: Cluster, name: str) -> str:
@@ -57,6 +58,7 @@ def test_a_paused_pc_says_since_when_and_what_it_has_sent() -> None:
     [
         (Lost(EVENING, BO), "lost: not heard since about 24 Nov 2025 at 21:04 UTC"),
         (Left(EVENING, BO), "left: said goodbye on 24 Nov 2025 at 21:04 UTC"),
+        (AvailabilityChanged(EVENING, BO, STOPPED), "stopped: by its owner on 24 Nov 2025 at 21:04 UTC"),
         (Revoked(EVENING, BO), "revoked: removed by the host on 24 Nov 2025 at 21:04 UTC"),
         (
             greeted(BO, EVENING, paused(EVENING, until=EVENING + 7200)),
@@ -83,6 +85,15 @@ def test_a_round_says_what_each_member_does() -> None:
     assert work(state, "Ana") == "uploaded: 37 % of this round sent"
     assert work(state, "Bo") == "refused: NaN in lm_head"
     assert "1 of 3 updates are here" in tables.round_sentence(the_round(state))
+
+
+def test_a_pc_whose_owner_stopped_it_is_not_called_lost() -> None:
+    state = training(ANA, BO, deadline_seconds=1e10)
+    state = tell(state, AvailabilityChanged(EVENING, BO, STOPPED), Lost(EVENING + 45, BO))
+    assert why(state, "Bo") == "stopped: by its owner on 24 Nov 2025 at 21:04 UTC"
+    assert work(state, "Bo", share=0.37) == (
+        "stopped: by its owner on 24 Nov 2025 at 21:04 UTC, 37 % of this round done"
+    )
 
 
 def test_an_ended_round_says_what_became_of_each_member() -> None:

@@ -198,6 +198,8 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
                     self.heartbeats.append(message.heartbeat)
                 case "availability":
                     self.availability.append(message.availability)
+                    if message.availability.state == pb.Availability.STATE_STOPPED:
+                        stream.put_nowait(None)
                 case "evaluation":
                     self.evaluations.append(message.evaluation)
                 case "leave":

@@ -140,6 +140,7 @@ def test_a_whole_round(tmp_path: Path) -> None:
         agent.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(agent.wait, 15) == 0
         assert not stage.trainers()
+        assert host.availability[-1].state == pb.Availability.STATE_STOPPED
 
     on_stage(tmp_path, act)
 
@@ -321,5 +322,33 @@ def test_a_model_of_a_wrong_size_is_refused_and_the_host_hears_why(tmp_path: Pat
         assert not (stage.home / "blobs" / huge[:2] / huge).exists()
         host.tell(stage.duty())
         await stage.until(lambda: host.updates)
+
+    on_stage(tmp_path, act)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_agent_says_goodbye_once_and_quietly(tmp_path: Path, stop: signal.Signals) -> None:
+    async def act(stage: Stage) -> None:
+        host = stage.host
+        agent = stage.start_agent()
+        await stage.until(lambda: homes.status(stage.home).get("host"))
+        agent.send_signal(stop)
+        assert await asyncio.to_thread(agent.wait, 5) == 0
+        stopped = pb.Availability.STATE_STOPPED
+        assert [(able.state, able.sentence) for able in host.availability][1:] == [(stopped, "stopped by its owner")]
+        assert "not-connected" not in stage.log
+        assert [*homes.sent(stage.home).lines()][-1].details == "stopped by its owner"
+
+    on_stage(tmp_path, act)
+
+
+def test_an_agent_whose_host_is_gone_stops_all_the_same(tmp_path: Path) -> None:
+    async def act(stage: Stage) -> None:
+        agent = stage.start_agent()
+        await stage.until(lambda: homes.status(stage.home).get("host"))
+        await stage.host.stop()
+        await stage.until(lambda: homes.status(stage.home).get("trouble"))
+        agent.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(agent.wait, 5) == 0
 
     on_stage(tmp_path, act)

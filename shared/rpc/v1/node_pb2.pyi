@@ -167,6 +167,8 @@ class Availability(message.Message):
         """nothing to train on yet"""
         STATE_BROKEN: Availability._State.ValueType  # 4
         """cannot train; the sentence says why"""
+        STATE_STOPPED: Availability._State.ValueType  # 5
+        """its program is ending, by its owner's wish: the last word on this stream"""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     STATE_UNSPECIFIED: Availability.State.ValueType  # 0
@@ -177,6 +179,8 @@ class Availability(message.Message):
     """nothing to train on yet"""
     STATE_BROKEN: Availability.State.ValueType  # 4
     """cannot train; the sentence says why"""
+    STATE_STOPPED: Availability.State.ValueType  # 5
+    """its program is ending, by its owner's wish: the last word on this stream"""
 
     STATE_FIELD_NUMBER: builtins.int
     SINCE_MS_FIELD_NUMBER: builtins.int
