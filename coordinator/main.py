@@ -20,6 +20,7 @@ import grpc.aio
 from coordinator import addresses
 from coordinator import ledger as ledger_
 from coordinator import settings as settings_
+from coordinator.doorman import Doorman, joining_server
 from coordinator.doors.node import NodeDoor
 from coordinator.doors.operator import OperatorDoor
 from coordinator.doors.transfers import Transfers
@@ -116,7 +117,7 @@ async def open_doors(
     members = grpc.aio.server(interceptors=[guard], options=tls.server_options())
     node_pb2_grpc.add_NodeServicer_to_server(nodes, members)
     operator_pb2_grpc.add_OperatorServicer_to_server(operator, members)
-    joining = grpc.aio.server(options=tls.joining_options(), maximum_concurrent_rpcs=16)
+    joining = joining_server(Doorman())
     enrol_pb2_grpc.add_EnrolServicer_to_server(enrol, joining)
     for server, port, mutual in ((members, settings.port, True), (joining, settings.enrol_port, False)):
         bind = settings.bind or "[::]"

@@ -13,7 +13,7 @@ from coordinator.guard import peer
 from coordinator.logic import cluster as cluster_
 from coordinator.logic.facts import Ability, AvailabilityChanged, Evaluated, Greeted, Left
 from shared.errors import Refusal, Refused
-from shared.ids import Digest, NodeId, RunId
+from shared.ids import Digest, NodeId, RunId, is_run
 from shared.rpc import refusal
 from shared.rpc.protocol import OLDEST, PROTOCOL
 from shared.rpc.refusal import Context
@@ -154,16 +154,18 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             at = self._ledger.now()
             match message.WhichOneof("message"):
                 case "heartbeat":
+                    require_name(message.heartbeat.run)
                     self._heartbeats.hear(node, message.heartbeat)
                     continue
                 case "availability":
                     fact = AvailabilityChanged(at, node, convert.availability(message.availability, at))
                     await self._record(fact)
-                case "evaluation":
                     if fact.availability.state is Ability.STOPPED:
                         self._heartbeats.forget(node)
                         return
+                case "evaluation":
                     evaluation = message.evaluation
+                    require_name(evaluation.run)
                     metrics = convert.metrics(evaluation.metrics)
                     await self._record(Evaluated(at, RunId(evaluation.run), int(evaluation.round), node, metrics))
                 case "leave":
@@ -211,3 +213,9 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             cluster=self._cluster,
             addresses=self._addresses,
         )
+
+
+def require_name(run: str) -> None:
+    """A run's name is short, and it is kept in memory; a node that is idle says none. Raises Refused."""
+    if run and not is_run(run):
+        raise Refused(Refusal.MALFORMED, f"{convert.text(run, 40)!r} is not the name of a run.")

@@ -78,6 +78,8 @@ class Transfers:
         if digest not in served(self._ledger.state, self.job):
             raise Refused(Refusal.NO_SUCH_BLOB, f"The file {digest[:12]} is not one that members may fetch (any more).")
         size = self._blobs.size(digest) if self._blobs.has(digest) else 0
+        if offset > size:
+            raise Refused(Refusal.MALFORMED, f"The file {digest[:12]} has {size:,} bytes; nothing comes after them.")
         for start, data, crc in self._blobs.chunks(digest, offset):
             yield node_pb2.DownloadChunk(offset=start, data=data, crc32=crc, size=size)
             self._heartbeats.hear(node)
@@ -176,7 +178,7 @@ class Transfers:
     def _run(self, name: RunId) -> Run:
         run = self._ledger.state.runs.get(name)
         if run is None:
-            raise Refused(Refusal.NO_SUCH_RUN, f"This group has no run called {name!r}.")
+            raise Refused(Refusal.NO_SUCH_RUN, f"This group has no run called {convert.text(name, 80)!r}.")
         return run
 
     def _round(self, run: Run, number: int) -> Round:

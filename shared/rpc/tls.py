@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a command that only asks the host need not load cryptograph
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
 MAX_METADATA = 16 << 10  # bytes
+JOINING_CONNECTIONS = 128  # open to the joining port at once; more are closed again
 JOINING_AGE = 20_000  # milliseconds a connection to the joining port may last, and
 JOINING_GRACE = 10_000  # its open calls after that
 
@@ -42,9 +43,10 @@ def server_options(max_message: int = MAX_MESSAGE) -> Options:
 
 
 def joining_options() -> Options:
-    """For the joining port: calls that strangers open and never finish cannot hold its few places for long."""
+    """For the joining port: connections and calls that strangers open and never use cannot hold it for long."""
     return [
         *server_options(MAX_ENROL_MESSAGE),
+        ("grpc.max_allowed_incoming_connections", JOINING_CONNECTIONS),
         ("grpc.max_connection_age_ms", JOINING_AGE),
         ("grpc.max_connection_age_grace_ms", JOINING_GRACE),
     ]

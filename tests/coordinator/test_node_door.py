@@ -130,7 +130,7 @@ def test_an_updates_figures_are_few_finite_and_shortly_named() -> None:
 @pytest.mark.parametrize("run", ["r" * 4_000_000, "../../pki", "a\x1b[2J"])
 def test_a_run_of_no_possible_name_is_refused_and_not_kept(tmp_path: Path, run: str) -> None:
     for odd in (pb.NodeMessage(heartbeat=pb.Heartbeat(run=run)), pb.NodeMessage(evaluation=pb.Evaluation(run=run))):
-        book, _, sentence = asyncio.run(said(tmp_path, greeting(), odd))
+        _, _, sentence = asyncio.run(said(tmp_path, greeting(), odd))
         assert sentence.endswith("is not the name of a run.")
         assert len(sentence) < 100
 

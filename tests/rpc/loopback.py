@@ -15,6 +15,7 @@ import grpc
 import grpc.aio
 
 from coordinator import pki
+from coordinator.doorman import Doorman, joining_server
 from coordinator.enrol import EnrolDoor
 from coordinator.guard import Guard, peer
 from coordinator.logic import members
@@ -130,6 +131,7 @@ class Host:
         self.authority = CertificateAuthority.load(folder)
         self.ledger = MemoryLedger()
         self.guard = Guard(self.ledger)
+        self.doorman = Doorman()
         self.node_door = SmallNodeDoor()  # type: ignore[abstract]  # gRPC answers UNIMPLEMENTED for the rest
         self.identity = tls.ServerIdentity(self.authority.issue_server(), self.authority.certificate_pem)
         self.address, self.working = "", ""
@@ -139,7 +141,7 @@ class Host:
         node_pb2_grpc.add_NodeServicer_to_server(self.node_door, self._members)
         operator_pb2_grpc.add_OperatorServicer_to_server(SmallOperatorDoor(), self._members)  # type: ignore[abstract]
         working = self._members.add_secure_port("127.0.0.1:0", self.identity.credentials(mutual=True))
-        self._joining = grpc.aio.server(options=tls.joining_options(), maximum_concurrent_rpcs=16)
+        self._joining = joining_server(self.doorman)
         joining = self._joining.add_secure_port(f"127.0.0.1:{port}", self.identity.credentials(mutual=False))
         self.address, self.working = f"127.0.0.1:{joining}", f"127.0.0.1:{working}"
         group_key = (self.folder / "group.key").read_bytes()

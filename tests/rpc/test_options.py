@@ -11,5 +11,5 @@ from shared.rpc import tls
 def test_grpc_knows_every_option_we_set() -> None:
     """Once it did not: a quiet `rounds --watch` was hung up on after 150 seconds, for pinging too often."""
     core = Path(importlib.import_module("grpc._cython.cygrpc").__file__ or "").read_bytes()
-    names = {name for name, _ in (*tls.server_options(), *tls.client_options())}
+    names = {name for name, _ in (*tls.joining_options(), *tls.client_options())}
     assert {name for name in names if name.encode() + b"\0" not in core} == set()
