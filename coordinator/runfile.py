@@ -94,6 +94,7 @@ class _RunFile(_Part):
     optimizer: _Optimizer = _Optimizer.model_validate({})
     strategy: _Strategy = _Strategy()
     codec: Literal["auto", "bf16", "fp32"] = "auto"
+    max_norm: float | None = Field(None, gt=0, le=1e9)  # of what an update changes; none: it depends on everything else
     quorum: int = Field(2, ge=1, le=1000)
     deadline: Seconds | None = Field(None, gt=0, le=30 * 86400)
     evaluate: bool | Literal["last"] = True  # every round, none, or only the last
@@ -147,6 +148,7 @@ def _spec(run: _RunFile) -> Spec:
         "betas": list(run.optimizer.betas),
         "strategy": {"name": run.strategy.name, "parameters": dict(run.strategy.model_extra or {})},
         "codec": "bf16" if run.codec == "auto" else run.codec,
+        "max_norm": run.max_norm,
         "quorum": run.quorum,
         "deadline_seconds": run.deadline,
         "evaluate": run.evaluate,

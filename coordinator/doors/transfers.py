@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from coordinator.doors import convert
-from coordinator.logic import verdicts
+from coordinator.doors import convert, inspection
+from coordinator.logic import claims, verdicts
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.facts import UpdateRefused, Uploaded
 from coordinator.logic.rounds import Phase, Round
@@ -21,7 +21,7 @@ from shared.codec import safe
 from shared.disk import require_space
 from shared.errors import Refusal, Refused, TryLater
 from shared.ids import Digest, NodeId, RunId, is_digest
-from shared.job import Codec, Job
+from shared.job import Job
 from shared.job import parse as parse_job
 from shared.rpc.v1 import node_pb2
 
@@ -62,13 +62,13 @@ class Transfers:
             self._begun[node] = digest
             known = self._blobs.has(digest)
             await self._receive(node, first, chunks)
-            codec: Codec = job.codec if job.update == "difference" else "fp32"
-            refused = await asyncio.to_thread(self._inspect, digest, job, codec)
+            spec, base = self._run(run).spec, Digest(header.model)
+            refused = await asyncio.to_thread(inspection.refuses, self._blobs, digest, job, base, spec.get("max_norm"))
             at = self._ledger.now()
-            if refused is not None:
+            if refused:
                 if not known:
                     self._blobs.drop(digest)
-                await self._ledger.record(UpdateRefused(at, run, round_number, node, digest, refused.sentence))
+                await self._ledger.record(UpdateRefused(at, run, round_number, node, digest, refused))
             else:
                 await self._ledger.record(uploaded(at, node, header))
         return self.verdict(node, run, round_number, digest)
@@ -113,7 +113,7 @@ class Transfers:
             words = f"The update was trained from another model than round {round_.number} started from."
             return Answer(Verdict.REFUSED, words, digest), None
         job = self.job(run.job)
-        want = safe.layout(job.tensors, job.codec if job.update == "difference" else "fp32").size
+        want = safe.layout(job.tensors, inspection.codec_of(job)).size
         if header.size != want:
             words = f"An update of this run has {want:,} bytes; this one has {header.size:,}."
             return Answer(Verdict.REFUSED, words, digest), job
@@ -125,6 +125,11 @@ class Transfers:
             or not 0 < header.tokens < 1 << 53
         ):
             return Answer(Verdict.REFUSED, "The update's figures (share, tokens, metrics) make no sense.", digest), job
+        if words := claims.too_many_tokens(
+            int(header.tokens), steps=job.steps, batch=job.batch, values=inspection.values(self._blobs, job),
+            seconds=self._ledger.now() - round_.started,
+        ):  # fmt: skip
+            return Answer(Verdict.REFUSED, words, digest), job
         require_space(self._blobs.root, want, "a friend's update")
         return None, job
 
@@ -153,15 +158,6 @@ class Transfers:
                 if incoming.offset < header.size:
                     chunk = await following(chunks)
             await asyncio.to_thread(incoming.finish)
-
-    def _inspect(self, digest: Digest, job: Job, codec: Codec) -> Refused | None:
-        """The update must hold exactly the run's tensors, all of them finite. Runs in a thread."""
-        path = self._blobs.path(digest)
-        try:
-            safe.finite(path, safe.check(path, job.tensors, codec))
-        except Refused as refused:
-            return refused
-        return None
 
     @contextmanager
     def _one_at_a_time(self, node: NodeId, digest: Digest) -> Iterator[None]:

@@ -66,6 +66,14 @@ def test_numbers_may_be_written_as_people_write_them() -> None:
     assert spec["warmup"] == 0.1
 
 
+def test_a_bound_on_the_norm_of_updates_may_be_set() -> None:
+    text = "run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\n"
+    assert require(text, "a.yaml")["max_norm"] is None
+    assert require(f"{text}max_norm: 1e1\n", "a.yaml")["max_norm"] == 10.0
+    for wrong in ("0", ".nan", ".inf", "much"):
+        assert [(m.line, m.where) for m in check(f"{text}max_norm: {wrong}\n")[1]] == [(6, "max_norm")]
+
+
 def test_what_is_missing_is_named() -> None:
     with pytest.raises(OwnerMustAct) as raised:
         require("run: a\n", "a.yaml")
