@@ -14,10 +14,10 @@ from node.logic.bounds import Bound
 from node.logic.facts import Update, Verdict
 from node.sent import Sent
 from shared.blobs import Blobs
-from shared.disk import size_words
 from shared.errors import PeerMisbehaved, Refusal, Refused, TryLater
 from shared.ids import Digest
 from shared.rpc.v1 import node_pb2 as pb
+from shared.units import size_words
 
 STALL_SECONDS = 120.0  # without a byte (or, after the last one, a verdict) the call is given up and resumed
 DAMAGED = 5  # damaged chunks, or lost answers, in a row before the line itself is blamed

@@ -41,12 +41,18 @@ def join(
 
 
 @app.command()
-def run(as_json: Json = False) -> None:
-    """Take part: train when the host asks, until Ctrl-C. Stays in this window."""
-    from node import showing
+def run(
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log's own lines, too.")] = False,
+) -> None:
+    """Take part: train when the host asks, until Ctrl-C. Stays in this window; log/agent.log keeps everything."""
+    from node import screen
     from node.main import run as run_agent
 
-    words = showing.run(lambda log, show: asyncio.run(run_agent(default_home(), log, show)), as_json=as_json)
+    home = default_home()
+    words = screen.run(
+        lambda log, show: asyncio.run(run_agent(home, log, show)), home, as_json=as_json, verbose=verbose
+    )
     if words:
         typer.echo(words, err=True)
         raise typer.Exit(3)

@@ -16,9 +16,9 @@ from node.newest import find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
 from shared import clock, identity
-from shared.disk import size_words
 from shared.errors import OwnerMustAct, PotluckError
 from shared.rpc import dial, refusal
+from shared.units import size_words
 
 HOP_SECONDS = 5.0
 IMPORT_SECONDS = 180.0  # torch, transformers and flwr on a cold disk

@@ -26,7 +26,7 @@ from node.blobs_link import BlobsLink
 from node.connection import Connection, connect
 from node.home import data_counts, settings
 from node.link import Link
-from node.logic import report
+from node.logic import report, telling
 from node.logic.backoff import wait_seconds
 from node.logic.changes import apply
 from node.logic.duties import plan
@@ -100,8 +100,11 @@ class Agent:
 
     def hear(self, fact: Fact) -> None:
         """Save first, then act."""
-        self.memory.save(fact, self.state.now)
-        self.state = apply(self.state, fact)
+        before = self.state
+        self.memory.save(fact, before.now)
+        self.state = apply(before, fact)
+        if words := telling.told(before, fact, self.state):
+            self.log.tell(words)
         if (line := status.told(fact)) is not None:
             self.log.info(line[0], **line[1])
         if self.hands is not None:

@@ -181,7 +181,7 @@ class Performing:
             self._hear(BlobsHere(frozenset({wish.model})))
         else:
             out.unlink(missing_ok=True)
-            self._means.log.warn("delta-useless", model=wish.model[:12], why=sentence or "another digest came out")
+            self._means.log.info("delta-useless", model=wish.model[:12], why=sentence or "another digest came out")
             self._hear(DeltaUseless(wish.model))
 
     def _collect(self, keep: frozenset[Digest]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from shared.disk import size_words
+from shared.units import size_words
 
 PATIENCE = 30.0  # seconds; a driver that is just waking up takes a few
 

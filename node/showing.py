@@ -1,9 +1,7 @@
-"""Tables and progress for people, with rich; plain lines where nobody looks."""
+"""Tables for people, with rich."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,22 +12,10 @@ from node.owner import read as read_wishes
 from node.owner import seconds
 from node.sent import Sent
 from node.store.database import connect
-from shared.disk import is_locked, size_words
-from shared.log import Log
+from shared.disk import is_locked
+from shared.units import size_words
 
 Words = dict[str, Any]
-
-
-def run(agent: Callable[[Log, Callable[[Words], None]], str], *, as_json: bool) -> str:
-    """Run the agent; on a terminal with one live line below its log."""
-    if as_json or not sys.stderr.isatty():
-        return agent(Log(as_json=as_json), lambda words: None)
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(stderr=True)
-    with Live(console=console, refresh_per_second=4, redirect_stderr=True) as live:
-        return agent(Log(), lambda words: live.update(_line(words)))
 
 
 def status(home: Path) -> Words:
@@ -135,16 +121,6 @@ def show_collections(rows: list[Words]) -> None:
         counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens", "held_out_documents")]
         table.add_row(row["name"], *counts, "yes" if row["shared"] else "no")
     Console().print(table)
-
-
-def _line(words: Words) -> str:
-    if words["doing"] == "training":
-        speed = f"{words['tokens_per_second']:.0f} tokens/s, loss {words['loss']:.3f}"
-        filled = round(30 * words["share"])
-        bar = "█" * filled + "░" * (30 - filled)
-        return f"{bar} round {words['round']} of {words['rounds']}, {words['share']:.0%}, {speed}"
-    trouble = f" Not connected: {words['trouble']}" if words["trouble"] else ""
-    return f"{words['sentence']}{trouble}"
 
 
 def _clock(moment: str | None) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.disk import disk_trouble, private_folder, require_space, size_words, sync_folder
+from shared.disk import disk_trouble, private_folder, require_space, sync_folder
 from shared.errors import Refusal, Refused
 from shared.ids import Digest, is_digest
+from shared.units import size_words
 
 CHUNK = 1 << 20  # bytes; the measured optimum for gRPC streams
 

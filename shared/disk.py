@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from shared.errors import OwnerMustAct
+from shared.units import size_words as size_words  # given on: a full disk is told in these words
 
 
 def private_folder(path: Path) -> Path:
@@ -83,15 +84,6 @@ def disk_trouble(error: OSError, path: Path) -> OSError | OwnerMustAct:
             )
         case _:
             return error
-
-
-def size_words(count: float) -> str:
-    """1_500_000 -> '1.5 MB'."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
 
 
 class HomeLock:

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO
+from typing import Protocol
 
 from shared.errors import printable
 
 
-class Log:
-    """Writes lines for people (or for programs, with `as_json`)."""
+class Stream(Protocol):
+    """Where lines go: a file, or anything that writes like one."""
 
-    def __init__(self, stream: IO[str] | None = None, *, as_json: bool = False) -> None:
+    def write(self, text: str, /) -> object: ...
+    def flush(self) -> None: ...
+
+
+class Log:
+    """Writes lines for people (or for programs, with `as_json`). `say` also hears the reason of every warning."""
+
+    def __init__(
+        self, stream: Stream | None = None, *, as_json: bool = False, say: Callable[[str], None] = lambda why: None
+    ) -> None:
         self.stream = stream or sys.stderr
-        self._as_json = as_json
+        self._as_json, self._say = as_json, say
 
     def info(self, fact: str, **details: object) -> None:
         self._line("info", fact, details)
 
     def warn(self, fact: str, **details: object) -> None:
         self._line("warn", fact, details)
+        if "why" in details:
+            self.tell(str(details["why"]))
+
+    def tell(self, words: str) -> None:
+        """A sentence for whoever looks on; the log's own lines say the same in their way."""
+        self._say(printable(words))
 
     def _line(self, level: str, fact: str, details: dict[str, object]) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

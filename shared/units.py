@@ -84,5 +84,14 @@ def duration_words(seconds: float) -> str:
     return " ".join(words[:2]) or "0 s"
 
 
+def size_words(count: float) -> str:
+    """1_500_000 -> '1.5 MB'."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
 def _no_duration(text: object) -> str:
     return f'"{text}" is not a length of time. Write a number and a unit, such as 90s, 10 min or 2h.'

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from shared.disk import size_words
 from shared.errors import OwnerMustAct
+from shared.units import size_words
 
 MAX_FILE = 256 << 20  # bytes; a document is held in memory
 

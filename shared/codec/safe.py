@@ -19,10 +19,11 @@ import numpy as np
 
 from shared.codec.bf16 import BLOCK, Bits, Float32, decode, encode
 from shared.codec.layout import DTYPE, Layout, layout
-from shared.disk import replacing, size_words
+from shared.disk import replacing
 from shared.errors import Refusal, Refused
 from shared.ids import Digest
 from shared.job import Codec, TensorSpec
+from shared.units import size_words
 
 MAX_HEADER = 4 << 20  # bytes; a 70 B model's header has 0.1 MB
 TOO_LARGE = 1e8  # no weight and no update of one is ever this large; their squares still fit a float64 sum

@@ -160,10 +160,10 @@ class Group:
         return {}
 
     def log(self, name: str) -> str:
-        """What that process printed."""
+        """What that process printed; for a friend's PC with what its log file keeps."""
         home = self.host.home if name == "host" else self.friends[name].home
-        path = home / ("coordinator.log" if name == "host" else "node.log")
-        return path.read_text() if path.exists() else ""
+        paths = [home / "coordinator.log"] if name == "host" else [home / "node.log", home / "node/log/agent.log"]
+        return "".join(path.read_text() for path in paths if path.exists())
 
     def logs(self) -> str:
         return "\n".join(f"--- {name}\n{self.log(name)[-3000:]}" for name in ("host", *self.friends))

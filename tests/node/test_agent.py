@@ -54,7 +54,7 @@ class Stage:
         environment = {
             **os.environ, "POTLUCK_HOME": str(self.home.parent), "POTLUCK_CACHE": str(self.home.parent / "cache"),
         }  # fmt: skip
-        with open(self.home / "agent.log", "ab") as log:
+        with open(self.home / "screen.txt", "ab") as log:
             agent = subprocess.Popen(
                 [sys.executable, "-m", "node", "run"], env=environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log,
@@ -75,8 +75,15 @@ class Stage:
         await homes.until(condition, seconds, lambda: self.log)
 
     @property
+    def screen(self) -> str:
+        """What the owner sees."""
+        return (self.home / "screen.txt").read_text() if (self.home / "screen.txt").exists() else ""
+
+    @property
     def log(self) -> str:
-        return (self.home / "agent.log").read_text() if (self.home / "agent.log").exists() else ""
+        """That, and all that the log file keeps."""
+        kept = self.home / "log" / "agent.log"
+        return self.screen + (kept.read_text() if kept.exists() else "")
 
     def trainers(self) -> list[int]:
         """Process ids of this home's trainers that are alive."""
