@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from dataclasses import dataclass
@@ -114,19 +115,26 @@ def _adopt(wanted: list[Digest], home: Path, blobs: Blobs) -> None:
 
 
 def lay_out(job: Job, blobs: Blobs, model: Digest, folder: Path) -> Path:
-    """`folder`/base, and `folder`/adapter or `folder`/model beside it. Returns the latter."""
+    """`folder`/base, and `folder`/adapter or `folder`/model beside it. Returns the latter.
+
+    The folder may be moved: nothing in it names the place where it lies. An adapter's folder also shows its base's
+    configuration and weights, so that transformers finds the whole model in it.
+    """
     base = folder / "base"
     bases.furnish(base, job, blobs)
     tuned = private_folder(folder / ("model" if job.lora is None else "adapter"))
     for name in job.files:
-        if not name.endswith((".safetensors", ".safetensors.index.json")) and name != "config.json":
+        weights = name.endswith((".safetensors", ".safetensors.index.json"))
+        if weights and job.lora is not None:
+            _show(base / name, tuned / name)
+        elif not weights and (job.lora is not None or name != "config.json"):
             bases.link_or_copy(base / name, tuned / name)
     if job.lora is None:
         config = json.loads((base / "config.json").read_bytes())
         write(tuned / "config.json", _json({**config, "dtype": "float32", "torch_dtype": "float32"}), 0o644)
         save_for_others(blobs.require(model), tuned / "model.safetensors")
     else:
-        write(tuned / "adapter_config.json", _json(_adapter_config(job, base)), 0o644)
+        write(tuned / "adapter_config.json", _json(_adapter_config(job)), 0o644)
         save_for_others(blobs.require(model), tuned / "adapter_model.safetensors")
     return tuned
 
@@ -148,10 +156,19 @@ def save_for_others(blob: Path, target: Path) -> None:
             shutil.copyfileobj(source, file, 1 << 20)
 
 
-def _adapter_config(job: Job, base: Path) -> dict[str, Any]:
+def _show(file: Path, beside: Path) -> None:
+    """A relative symbolic link, which moves along and takes no room when copied; else a hard link or a copy."""
+    beside.unlink(missing_ok=True)
+    try:
+        beside.symlink_to(os.path.relpath(file, beside.parent))
+    except OSError:  # Windows without the right, or a disk without links
+        bases.link_or_copy(file, beside)
+
+
+def _adapter_config(job: Job) -> dict[str, Any]:
     """For peft: which layers have an adapter is read off the tensors' names (`...q_proj.lora_A.weight`)."""
     return {
-        "base_model_name_or_path": str(base.resolve()),
+        "base_model_name_or_path": "../base",
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,

@@ -6,7 +6,18 @@ import json
 import os
 from pathlib import Path
 
-from node.result import earlier
+import numpy as np
+import pytest
+
+from node.result import earlier, lay_out
+from shared.blobs import Blobs
+from shared.codec import safe
+from shared.ids import RunId
+from shared.job import Job
+from shared.models import folder, fresh
+from shared.models.merge import merge_adapter
+from shared.models.trainables import Recipe, generator, trainables
+from tests.node import homes
 
 
 def fetched(home: Path, run: str, kind: str, round_: int, age: float) -> None:
@@ -33,3 +44,56 @@ def test_what_was_never_fetched_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "result" / "half").mkdir(parents=True)
     assert earlier(tmp_path, "half") is None
     assert earlier(tmp_path, "") is None
+
+
+def laid_out(at: Path, recipe: Recipe) -> Path:
+    """A small real model and what was trained of it, as `potluck model get` lays them out in `at`/result."""
+    made = at / "made"
+    made.mkdir()
+    fresh.make_size("potluck-tiny", made)
+    blobs = Blobs(at / "blobs")
+    files = {name: homes.keep(blobs, path.read_bytes()) for name, path in folder.travelling(made).items()}
+    tensors = trainables(json.loads((made / "config.json").read_bytes()), recipe)
+    job = Job(
+        run=RunId("notes-k3f9qa"), name="notes", rounds=3, base="potluck-tiny", files=files, lora=recipe.get("rank"),
+        lora_alpha=4, tensors=tensors, sequence=8, batch=8, steps=4, seconds=None, lr=0.1, schedule="constant",
+        warmup=0.0, betas=(0.9, 0.95), weight_decay=0.0, clip=1.0, update="difference", codec="fp32",
+    )  # fmt: skip
+    values = [(t.name, generator(1, t.name).standard_normal(t.shape, np.float32) * np.float32(0.25)) for t in tensors]
+    safe.write(blobs.root / "model", values, safe.layout(tensors, "fp32"))
+    return lay_out(job, blobs, blobs.adopt(blobs.root / "model"), at / "result")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_a_moved_adapter_still_loads_in_other_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+    from peft import AutoPeftModelForCausalLM, PeftModel
+    from transformers import AutoModelForCausalLM
+
+    laid_out(tmp_path, {"kind": "lora", "rank": 2})
+    moved = tmp_path / "elsewhere" / "notes"
+    moved.parent.mkdir()
+    (tmp_path / "result").rename(moved)
+    assert str(tmp_path) not in (moved / "adapter" / "adapter_config.json").read_text()
+
+    def said(model: torch.nn.Module) -> torch.Tensor:
+        with torch.inference_mode():
+            logits: torch.Tensor = model.eval()(torch.arange(8).reshape(1, 8)).logits
+        return logits
+
+    base = AutoModelForCausalLM.from_pretrained(moved / "base")
+    plain = said(base)
+    tuned = said(PeftModel.from_pretrained(base, moved / "adapter"))
+    assert (tuned - plain).abs().max() > 0.01
+    assert torch.equal(said(AutoModelForCausalLM.from_pretrained(moved / "adapter")), tuned)
+    merged = merge_adapter(moved / "base", moved / "adapter", moved / "merged")
+    assert torch.allclose(said(AutoModelForCausalLM.from_pretrained(merged)), tuned, atol=1e-4)
+    monkeypatch.chdir(moved / "adapter")
+    assert torch.equal(said(AutoPeftModelForCausalLM.from_pretrained(".")), tuned)
+
+
+def test_an_adapters_folder_holds_its_base_without_a_second_copy(tmp_path: Path) -> None:
+    adapter = laid_out(tmp_path, {"kind": "lora", "rank": 2})
+    assert os.path.samefile(adapter / "model.safetensors", adapter.parent / "base" / "model.safetensors")
+    assert (adapter / "config.json").exists()
