@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import OwnerMustAct
-from shared.units import count, duration, share
+from shared.job import Mod, mod_trouble
+from shared.units import count, duration, plural, share
 
 Spec = dict[str, Any]
 
@@ -27,6 +29,17 @@ class Mistake:
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.where}: {self.sentence}"
+
+
+STRATEGIES = (  # those that coordinator/federation knows
+    "DiLoCo", "FedAvg", "FedAvgM", "FedAdam", "FedAdagrad", "FedYogi", "FedProx", "FedMedian", "FedTrimmedAvg", "Krum",
+    "MultiKrum", "Bulyan", "QFedAvg",
+    "DifferentialPrivacyServerSideFixedClipping", "DifferentialPrivacyServerSideAdaptiveClipping",
+    "DifferentialPrivacyClientSideFixedClipping", "DifferentialPrivacyClientSideAdaptiveClipping",
+)  # fmt: skip
+
+
+Further = Callable[[Spec], list[tuple[list[str], str]]]  # what else is wrong with a run: where in the file, and why
 
 
 class _Part(BaseModel):
@@ -67,7 +80,7 @@ class _Lora(_Part):
 
 class _Strategy(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: Literal["DiLoCo", "FedAvg"] = "DiLoCo"  # those that coordinator/federation knows
+    name: Literal[*STRATEGIES] = "DiLoCo"  # type: ignore[valid-type]
 
 
 def _round_length(raw: object) -> tuple[int | None, float | None]:
@@ -82,6 +95,23 @@ def _round_length(raw: object) -> tuple[int | None, float | None]:
     if not 1 <= seconds <= 7 * 86400:
         raise ValueError("a round lasts from a second to a week")
     return None, seconds
+
+
+def _mod(raw: object) -> Mod:
+    """`fixedclipping_mod`, or `{LocalDpMod: {clipping_norm: 1, ...}}`."""
+    match raw:
+        case str():
+            mod = Mod(raw)
+        case dict() if len(raw) == 1 and all(isinstance(value, dict) for value in raw.values()):
+            ((name, numbers),) = raw.items()
+            if not all(isinstance(number, int | float) for number in numbers.values()):
+                raise ValueError(f"the parameters of {name} must be numbers")
+            mod = Mod(str(name), {str(key): float(number) for key, number in numbers.items()})
+        case _:
+            raise ValueError("write a mod's name, or `{NAME: {PARAMETER: NUMBER}}`")
+    if trouble := mod_trouble(mod):
+        raise ValueError(trouble)
+    return mod
 
 
 class _RunFile(_Part):
@@ -100,10 +130,10 @@ class _RunFile(_Part):
     evaluate: bool | Literal["last"] = True  # every round, none, or only the last
     evaluate_tokens: Tokens = Field(2048, ge=64, le=1 << 24)
     privacy: Literal["open"] = "open"
-    mods: tuple[str, ...] = ()
+    mods: tuple[Annotated[Mod, BeforeValidator(_mod)], ...] = ()
 
 
-def check(text: str) -> tuple[Spec | None, list[Mistake]]:
+def check(text: str, further: Further = lambda _: []) -> tuple[Spec | None, list[Mistake]]:
     """The run as a plain dictionary, or every mistake in the file."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -118,16 +148,29 @@ def check(text: str) -> tuple[Spec | None, list[Mistake]]:
     try:
         checked = _RunFile.model_validate(raw)
     except ValidationError as error:
-        return None, sorted({_mistake(root, detail) for detail in error.errors()}, key=lambda m: (m.line, m.where))
-    return _spec(checked), []
+        found = [_mistake(root, detail) for detail in error.errors()]
+        checked = _with_stand_ins(raw, {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]})
+    else:
+        found = []
+    found += [Mistake(_line(root, path), ".".join(path), sentence) for path, sentence in further(_spec(checked))]
+    return None if found else _spec(checked), sorted(set(found), key=lambda mistake: (mistake.line, mistake.where))
 
 
-def require(text: str, file_name: str) -> Spec:
+def require(text: str, file_name: str, further: Further = lambda _: []) -> Spec:
     """The checked run. Raises OwnerMustAct listing every mistake."""
-    spec, mistakes = check(text)
+    spec, mistakes = check(text, further)
     if spec is None:
-        raise OwnerMustAct("\n".join([f"{file_name} has {len(mistakes)} mistake(s):", *(f"  {m}" for m in mistakes)]))
+        many = plural(len(mistakes), "mistake")
+        raise OwnerMustAct("\n".join([f"{file_name} has {many}:", *(f"  {m}" for m in mistakes)]))
     return spec
+
+
+def _with_stand_ins(raw: dict[str, Any], wrong: set[str]) -> _RunFile:
+    """The run without its mistakes, so that the rest of it can be looked at too."""
+    if "quorum" in wrong:
+        wrong = wrong | {"strategy"}  # some strategies are right or wrong by it
+    stand_ins = {"run": "run", "model": "potluck-tiny", "recipe": "full", "rounds": 1, "round_length": "1 step"}
+    return _RunFile.model_validate({**stand_ins, **{name: raw[name] for name in raw if name not in wrong}})
 
 
 def _spec(run: _RunFile) -> Spec:
@@ -153,7 +196,7 @@ def _spec(run: _RunFile) -> Spec:
         "deadline_seconds": run.deadline,
         "evaluate": run.evaluate,
         "evaluate_tokens": run.evaluate_tokens,
-        "mods": list(run.mods),
+        "mods": [{"name": mod.name, "parameters": mod.parameters} for mod in run.mods],
     }
 
 

@@ -131,7 +131,10 @@ def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
         case Prepare():
             return {"op": "prepare", "run": run.run, "spec": run.spec, "folder": run.folder}
         case Configure():
-            return {"op": "configure", "round": wish.round, "model": run.model, "nodes": list(wish.nodes)}
+            return {
+                "op": "configure", "round": wish.round, "model": run.model, "state": run.state,
+                "nodes": list(wish.nodes),
+            }  # fmt: skip
         case Merge():
             updates = [
                 {"node": u.node, "digest": u.digest, "tokens": u.tokens, "share": u.share, "metrics": dict(u.metrics)}
@@ -141,7 +144,7 @@ def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
                 "op": "merge",
                 "round": wish.round,
                 "model": run.model,
-                "parent_state": run.state,
+                "state": run.state,
                 "updates": updates,
             }
         case Summarise():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from shared.errors import PeerMisbehaved
@@ -36,6 +37,21 @@ class TensorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Mod:
+    """One of Flower's client mods, by name, with its numbers."""
+
+    name: str
+    parameters: dict[str, float] = field(default_factory=dict)
+
+
+MODS: Mapping[str, tuple[str, ...]] = {  # what each takes; a node runs no other
+    "fixedclipping_mod": (),
+    "adaptiveclipping_mod": (),
+    "LocalDpMod": ("clipping_norm", "sensitivity", "epsilon", "delta"),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     run: RunId
     name: str
@@ -57,7 +73,7 @@ class Job:
     clip: float
     update: UpdateKind
     codec: Codec
-    mods: tuple[str, ...] = ()  # Flower client mods by name
+    mods: tuple[Mod, ...] = ()  # around the node's training
     evaluate: bool = True  # held-out bits per byte after each round
     evaluate_tokens: int = 2048
 
@@ -110,7 +126,10 @@ def _job(raw: dict[str, Any]) -> Job:
     raw["tensors"] = tuple(TensorSpec(str(t["name"]), tuple(int(n) for n in t["shape"])) for t in raw["tensors"])
     raw["files"] = {str(name): Digest(str(digest)) for name, digest in raw["files"].items()}
     raw["betas"] = (float(raw["betas"][0]), float(raw["betas"][1]))
-    raw["mods"] = tuple(str(mod) for mod in raw.get("mods", ()))
+    raw["mods"] = tuple(
+        Mod(str(mod["name"]), {str(key): float(value) for key, value in mod["parameters"].items()})
+        for mod in raw.get("mods", ())
+    )
     return Job(**raw)
 
 
@@ -142,10 +161,20 @@ def _complaints(job: Job) -> list[str]:
             all(_FILE_NAME.fullmatch(name) and is_digest(digest) for name, digest in job.files.items()),
             "a file name or digest",
         ),
-        (all(re.fullmatch(r"[a-z0-9_]{1,64}", mod) for mod in job.mods), "a mod's name"),
+        (not any(mod_trouble(mod) for mod in job.mods), "a mod that this version does not know"),
         (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
     ]
     return [complaint for fine, complaint in rules if not fine]
+
+
+def mod_trouble(mod: Mod) -> str:
+    """What is wrong with a mod, in words; nothing when all is well."""
+    if mod.name not in MODS:
+        return f"there is no mod {mod.name!r}; choose {', '.join(MODS)}"
+    if set(mod.parameters) != set(MODS[mod.name]):
+        return f"{mod.name} takes {', '.join(MODS[mod.name]) or 'no parameters'}"
+    wrong = [name for name, value in mod.parameters.items() if not 0 < value < 1e12]
+    return f"{wrong[0]} of {mod.name} must be a number above 0" if wrong else ""
 
 
 def _shown(name: str) -> bool:

@@ -72,8 +72,8 @@ class Carrier(Protocol):
     def arrays(self, model: Digest) -> ArrayRecord:
         """The model as `configure_train` and `configure_evaluate` see it."""
 
-    def restore(self, model: Digest, state: Digest | None) -> None:
-        """Put the strategy where it stood before this merge."""
+    def restore(self, round_: int, model: Digest, remembered: Digest | None) -> None:
+        """Put the strategy where it stands at the beginning of a round. Comes before every other question about it."""
 
     def reply(self, update: Digest) -> ArrayRecord:
         """One node's answer as `aggregate_train` sees it."""

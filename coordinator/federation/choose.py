@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.federation import diloco, state, stock
+from coordinator.federation import diloco, stock
 from coordinator.federation.carrier import Carrier, Store
-from coordinator.federation.parameters import arguments, outer_step
+from coordinator.federation.parameters import outer_step
 from shared.errors import OwnerMustAct
-from shared.job import Codec, UpdateKind
+from shared.job import Codec, Mod, UpdateKind
 
 Spec = Mapping[str, Any]  # a checked run file: see coordinator/runfile.py
 
@@ -19,12 +19,24 @@ def travel(spec: Spec) -> tuple[UpdateKind, Codec]:
     name, parameters = spec["strategy"]["name"], spec["strategy"].get("parameters", {})
     if name == diloco.NAME:
         outer_step(parameters, spec["rounds"])
+        if spec.get("mods"):
+            raise OwnerMustAct(
+                f"The mod {spec['mods'][0]['name']} works on whole weights, but DiLoCo sends differences: "
+                "choose one of Flower's strategies, or leave `mods` out."
+            )
         return "difference", spec["codec"]
     if name not in stock.STOCK:
-        raise OwnerMustAct(f"There is no strategy {name}. Choose {', '.join([diloco.NAME, *sorted(stock.STOCK)])}.")
-    state.require_known(name)
-    arguments(stock.STOCK[name], parameters, spec["quorum"])
+        raise OwnerMustAct(f"There is no strategy {name}. Choose {', '.join([diloco.NAME, *stock.STOCK])}.")
+    stock.build(name, parameters, spec["quorum"])
     return "weights", "fp32"  # Flower averages no bf16
+
+
+def mods(spec: Spec) -> tuple[Mod, ...]:
+    """The client mods of the run file, and the one that the strategy cannot do without."""
+    chosen = tuple(Mod(mod["name"], dict(mod["parameters"])) for mod in spec.get("mods", ()))
+    entry = stock.STOCK.get(spec["strategy"]["name"])
+    needed = entry.mod if entry else ""
+    return chosen if not needed or needed in {mod.name for mod in chosen} else (*chosen, Mod(needed))
 
 
 def carrier(spec: Spec, store: Store) -> Carrier:

@@ -190,8 +190,8 @@ class ByReference:
         self._store.blobs.require(model)
         return reference(model)
 
-    def restore(self, model: Digest, state: Digest | None) -> None:
-        self.strategy.restore(model, state)
+    def restore(self, round_: int, model: Digest, remembered: Digest | None) -> None:
+        self.strategy.restore(model, remembered)
 
     def reply(self, update: Digest) -> ArrayRecord:
         self._store.checked(update, self._store.codec)

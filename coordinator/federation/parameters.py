@@ -15,6 +15,22 @@ from shared.maths.outer import Nesterov, Outer, Plain, automatic
 
 Parameters = Mapping[str, Any]
 _OUTER = ("outer", "lr", "momentum")
+_SMALLEST = 1e-9  # for what must be above zero
+_RANGES: Mapping[str, tuple[float, float]] = {  # what Flower's constructors leave to divide by zero or to diverge
+    "eta": (_SMALLEST, 1e3),
+    "eta_l": (_SMALLEST, 1e3),
+    "tau": (_SMALLEST, 1e3),
+    "beta_1": (0, 0.999999),
+    "beta_2": (0, 0.999999),
+    "server_learning_rate": (_SMALLEST, 1e3),
+    "server_momentum": (0, 0.999999),
+    "proximal_mu": (0, 1e3),
+    "q": (0, 1e3),
+    "client_learning_rate": (_SMALLEST, 1e6),
+    "num_malicious_nodes": (0, 1000),
+    "num_sampled_clients": (1, 1000),
+    "noise_multiplier": (0, 1e3),
+}
 
 
 def outer_step(parameters: Parameters, rounds: int) -> Outer:
@@ -49,11 +65,14 @@ def arguments(strategy: type[Strategy], parameters: Parameters, quorum: int) -> 
     kinds = {
         name: parameter.annotation
         for name, parameter in inspect.signature(strategy).parameters.items()
-        if parameter.annotation in (int, float, bool)  # functions and record keys are ours to choose
+        if parameter.annotation in (int, float, bool, float | None)  # functions and record keys are ours to choose
     }
+    kinds = {name: float if kind == float | None else kind for name, kind in kinds.items()}
     _require_known(strategy.__name__, parameters, kinds)
     least = [name for name in kinds if name.startswith("min_") and name.endswith("_nodes")]
     chosen: dict[str, int | float | bool] = dict.fromkeys(least, quorum)
+    if "num_sampled_clients" in kinds:
+        chosen["num_sampled_clients"] = quorum
     for name, value in parameters.items():
         chosen[name] = _fitting(name, value, kinds[name])
     for name, value in chosen.items():
@@ -61,7 +80,25 @@ def arguments(strategy: type[Strategy], parameters: Parameters, quorum: int) -> 
             raise OwnerMustAct(f"`{name}` is {value}; a round starts with a quorum of {quorum}: choose 1 to {quorum}.")
         if name.startswith("fraction_") and not (0 if name == "fraction_evaluate" else 1e-9) <= value <= 1:
             raise OwnerMustAct(f"`{name}` is {value}; a fraction of the nodes is more than 0 and at most 1.")
+        if name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
+            raise OwnerMustAct(f"`{name}` is {value}; choose {_RANGES[name][0]:g} to {_RANGES[name][1]:g}.")
+    for name, parameter in inspect.signature(strategy).parameters.items():
+        if name in kinds and name not in chosen and parameter.default is inspect.Parameter.empty:
+            raise OwnerMustAct(f"{strategy.__name__} needs `{name}`: a number under `strategy` in the run file.")
+    _require_majority(strategy.__name__, chosen, quorum)
     return chosen
+
+
+def _require_majority(strategy: str, chosen: Mapping[str, int | float | bool], quorum: int) -> None:
+    """What the papers ask of the number of nodes: arXiv:1703.02757 for Krum, arXiv:1802.07927 for Bulyan."""
+    malicious = int(chosen.get("num_malicious_nodes", 0))
+    least = {"Krum": 2 * malicious + 3, "MultiKrum": 2 * malicious + 3, "Bulyan": 4 * malicious + 3}.get(strategy, 0)
+    if quorum < least:
+        raise OwnerMustAct(
+            f"{strategy} with {malicious} malicious nodes needs {least} PCs in every round; the quorum is {quorum}."
+        )
+    if not 1 <= chosen.get("num_nodes_to_select", 1) <= quorum:
+        raise OwnerMustAct(f"`num_nodes_to_select` is {chosen['num_nodes_to_select']}; choose 1 to {quorum}.")
 
 
 def _require_known(strategy: str, parameters: Parameters, known: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.federation.carrier import Store
-from coordinator.federation.choose import Spec, travel
+from coordinator.federation.choose import Spec, mods, travel
 from coordinator.federation.stock import require_memory
 from shared.blobs import Blobs, digest_of
 from shared.codec import safe
@@ -39,7 +39,8 @@ def prepare(run: RunId, spec: Spec, folder: str, cache: Path, blobs: Blobs) -> P
     tensors = trainables(check(base), recipe)
     store = Store(blobs, run, tensors, codec)
     if update == "weights":
-        require_memory(tensors, spec["quorum"])
+        strategy = spec["strategy"]
+        require_memory(strategy["name"], strategy.get("parameters", {}), tensors, spec["quorum"])
     files = {name: _publish(path, store, cache) for name, path in travelling(base).items()}
     job = _job(run, spec, files, tensors)
     return Prepared(blobs.put(dump(job)), _start(store, base, recipe))
@@ -60,7 +61,7 @@ def _job(run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[Tensor
         update=update,
         codec=codec,
         betas=(float(spec["betas"][0]), float(spec["betas"][1])),
-        mods=tuple(spec.get("mods", ())),
+        mods=mods(spec),
         evaluate=bool(spec["evaluate"]),
         **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate_tokens")},
         **{key: spec[key] for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},

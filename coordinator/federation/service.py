@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flwr.app import ConfigRecord, MessageType, MetricRecord, RecordDict
-from flwr.serverapp.exception import InconsistentMessageReplies
+from flwr.serverapp.exception import AggregationError, InconsistentMessageReplies
 
 from coordinator.federation.carrier import Carrier, Store
 from coordinator.federation.choose import carrier
@@ -56,7 +56,7 @@ class Service:
             return self._perform(request)
         except PotluckError as error:
             sentence = error.sentence
-        except InconsistentMessageReplies as error:
+        except (InconsistentMessageReplies, AggregationError) as error:
             sentence = f"Flower's strategy could not use the replies: {error}"
         except MemoryError:
             sentence = "This PC ran out of memory while merging. Close other programs, or use the DiLoCo strategy."
@@ -82,9 +82,9 @@ class Service:
                     self._blobs.require(Digest(request["state"]))
                 return {"fact": "opened"}
             case "configure":
-                return self._configure(int(request["round"]), Digest(request["model"]), request["nodes"])
+                return self._configure(*_place(request), request["nodes"])
             case "merge":
-                return self._merge(int(request["round"]), Digest(request["model"]), request)
+                return self._merge(*_place(request), request["updates"])
             case "evaluated":
                 return self._evaluated(int(request["round"]), request["replies"])
         raise OwnerMustAct(f"There is no request {request['op']!r}; the coordinator and this child differ in version.")
@@ -96,16 +96,17 @@ class Service:
         self._open = _Open(job, carrier(spec, store), RoundGrid(job.run))
         lay_out_base(job, self._blobs, self._work / "base")
 
-    def _configure(self, round_: int, model: Digest, nodes: Sequence[NodeId]) -> Words:
+    def _configure(self, round_: int, model: Digest, state: Digest | None, nodes: Sequence[NodeId]) -> Words:
         run = self._opened()
         run.carrier.enough(len(nodes))
+        run.carrier.restore(round_, model, state)
         run.grid.present(nodes)
         random.seed(f"{run.job.run}/{round_}")  # Flower samples with it: so the same again after a crash
         messages = run.carrier.strategy.configure_train(round_, run.carrier.arrays(model), ConfigRecord(), run.grid)
         return {"fact": "configured", "round": round_, "who": run.grid.configured(messages)}
 
-    def _merge(self, round_: int, model: Digest, request: Words) -> Words:
-        run, updates = self._opened(), request["updates"]
+    def _merge(self, round_: int, model: Digest, state: Digest | None, updates: Sequence[Words]) -> Words:
+        run = self._opened()
         tokens = sum(int(update["tokens"]) for update in updates)
         if tokens <= 0:
             raise OwnerMustAct(f"Round {round_} has nothing to merge: nobody trained on any token.")
@@ -117,7 +118,7 @@ class Service:
             })
             for update in updates
         }  # fmt: skip
-        run.carrier.restore(model, Digest(request["parent_state"]) if request["parent_state"] else None)
+        run.carrier.restore(round_, model, state)
         replies = run.grid.replies(round_, MessageType.TRAIN, contents)
         arrays, averaged = run.carrier.strategy.aggregate_train(round_, replies)
         if arrays is None:
@@ -159,6 +160,11 @@ class Service:
         if self._open is None:
             raise OwnerMustAct("This run was not opened: the coordinator must say `open` first.")
         return self._open
+
+
+def _place(request: Words) -> tuple[int, Digest, Digest | None]:
+    """Where a round begins: its number, the model, and what the strategy remembered then."""
+    return int(request["round"]), Digest(request["model"]), Digest(request["state"]) if request["state"] else None
 
 
 def _common(metrics: Mapping[NodeId, Mapping[str, Any]]) -> dict[NodeId, dict[str, float]]:

@@ -78,7 +78,7 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     job, fit = jobs.parse(data), parse_fit(words.get("fit") or {})
     if job.mods and job.update != "weights":
         raise OwnerMustAct(
-            f"The run wants the mod {job.mods[0]}, which works on whole weights, but its strategy wants differences."
+            f"The run wants the mod {job.mods[0].name}, which works on whole weights; its strategy wants differences."
         )
     tokens = collect([Path(folder) for folder in words["data"]], base / "tokenizer.json")
     device = machine.device_for(ranks.rank)

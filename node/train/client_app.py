@@ -6,19 +6,20 @@ A strategy that wants `update: weights` finds the fp32 arrays of the model in th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
-from flwr.clientapp.mod import adaptiveclipping_mod, fixedclipping_mod
-from flwr.clientapp.typing import Mod
+from flwr.clientapp.mod import LocalDpMod, adaptiveclipping_mod, fixedclipping_mod
+from flwr.clientapp.typing import Mod as FlowerMod
 
-from shared.errors import PeerMisbehaved
+from shared.job import Mod
 
-MODS: dict[str, Mod] = {
-    "fixedclipping_mod": fixedclipping_mod,
-    "adaptiveclipping_mod": adaptiveclipping_mod,
+MODS: dict[str, Callable[..., FlowerMod]] = {
+    "fixedclipping_mod": lambda: fixedclipping_mod,
+    "adaptiveclipping_mod": lambda: adaptiveclipping_mod,
+    "LocalDpMod": LocalDpMod,
 }
 
 
@@ -30,12 +31,8 @@ class Worker(Protocol):
     def evaluate(self, arrays: ArrayRecord, config: ConfigRecord) -> MetricRecord: ...
 
 
-def client_app(worker: Worker, mods: Sequence[str]) -> ClientApp:
-    """The app, its training wrapped in `mods`. Raises PeerMisbehaved for a mod that is not on our list."""
-    if unknown := sorted(set(mods) - MODS.keys()):
-        raise PeerMisbehaved(
-            f"This run asks for the mod {unknown[0]}, which this PC does not know. It knows {', '.join(sorted(MODS))}."
-        )
+def client_app(worker: Worker, mods: Sequence[Mod]) -> ClientApp:
+    """The app, its training wrapped in `mods` (a job with a mod that is not on the list is refused when it is read)."""
 
     def train(message: Message, context: Context) -> Message:
         arrays, metrics = worker.train(_arrays(message), _config(message))
@@ -46,7 +43,7 @@ def client_app(worker: Worker, mods: Sequence[str]) -> ClientApp:
         return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
     app = ClientApp()
-    app.train(mods=[MODS[name] for name in mods])(train)
+    app.train(mods=[MODS[mod.name](**mod.parameters) for mod in mods])(train)
     app.evaluate()(evaluate)
     return app
 

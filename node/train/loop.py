@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.train import weights
 from node.train.bench import Bench
 from node.train.checkpoint import Place
 from node.train.schedule import learning_rate, run_progress
@@ -32,13 +33,16 @@ class Trained:
     metrics: dict[str, float]
 
 
-def train_round(bench: Bench, round_number: int, model: Path, digest: Digest) -> Trained | None:
+def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pull: float = 0.0) -> Trained | None:
     """Train one round from the model file `model`. None: stopped before the first step was done, or our parent left.
+
+    `pull` is FedProx's mu: how strongly steps are drawn back to `model`.
 
     Raises OwnerMustAct when training diverged. Collective.
     """
     job, engine, ranks = bench.job, bench.engine, bench.ranks
     place = bench.checkpoints.start(round_number, model, digest, engine, job)
+    engine.pull(pull, weights.read(model, job))
     began = place.steps
     saved = told = time.monotonic()
 

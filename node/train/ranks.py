@@ -19,7 +19,9 @@ import torch.distributed as dist
 
 IDLE = timedelta(days=30)  # how long a rank may wait for the next order
 STEP = timedelta(minutes=30)  # how long one collective may take
-_WORDS = {"op", "job", "base", "data", "work", "fit", "round", "model", "model_digest", "steps", "tensorboard"}
+_WORDS = {
+    "op", "job", "base", "data", "work", "fit", "round", "model", "model_digest", "steps", "pull", "tensorboard",
+}  # fmt: skip
 
 
 class Ranks:
@@ -87,4 +89,3 @@ class Ranks:
     def wait(self) -> None:
         """Until every rank is here."""
         self.total([0.0])
-

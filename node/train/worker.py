@@ -60,10 +60,6 @@ class RoundWorker:
         """The fact `trained`. A round whose update lies finished on the disk is answered at once."""
         if done := _finished(order):
             return done
-        if order.config.get("proximal-mu"):
-            raise PeerMisbehaved(
-                "This run's strategy (FedProx) wants a proximal term, which this trainer does not have."
-            )
         job = self._bench.job
         digest = order.model_digest
         arrays = _digest_record(digest) if job.update == "difference" else _array_record(weights.read(order.model, job))
@@ -106,8 +102,10 @@ class RoundWorker:
             model = bench.work / "incoming.safetensors"
             values = ((name, array.numpy()) for name, array in sorted(arrays.items()))
             digest = weights.write(model, bench.job, "fp32", values)
-        bench.ranks.announce({"op": "train", "round": order.round, "model": str(model), "model_digest": digest})
-        self._trained = train_round(bench, order.round, model, digest)
+        mu = pull(config)
+        words = {"op": "train", "round": order.round, "model": str(model), "model_digest": digest, "pull": mu}
+        bench.ranks.announce(words)
+        self._trained = train_round(bench, order.round, model, digest, mu)
         if self._trained is None:
             raise Stopped
         if bench.job.update == "weights":
@@ -145,11 +143,20 @@ class RoundWorker:
         return reply
 
 
+def pull(config: ConfigRecord) -> float:
+    """FedProx's mu. Raises PeerMisbehaved when it is not a number from 0 on."""
+    said = config.get("proximal-mu", 0.0)
+    if not isinstance(said, int | float) or not 0 <= said < 1e6:
+        raise PeerMisbehaved(f"The run asks for a proximal term of {said!r}; it must be a number from 0 on.")
+    return float(said)
+
+
 def follow(bench: Bench, words: Words) -> None:
     """The other ranks: take part in what rank 0 announced."""
     match words["op"]:
         case "train":
-            if train_round(bench, words["round"], Path(words["model"]), words["model_digest"]) is not None:
+            model, digest = Path(words["model"]), words["model_digest"]
+            if train_round(bench, words["round"], model, digest, words["pull"]) is not None:
                 weights.take_part(bench.engine.read_weights())
         case "evaluate":
             evaluate_here(bench, Path(words["model"]))

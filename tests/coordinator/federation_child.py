@@ -77,7 +77,7 @@ class FederationChild:
         return parse(self.blobs.read(ready["job"])), ready
 
     def merge(self, round_: int, model: Digest, updates: list[Words], state: Digest | None = None) -> Words:
-        merged = self.ask("merge", round=round_, model=model, parent_state=state, updates=updates)
+        merged = self.ask("merge", round=round_, model=model, state=state, updates=updates)
         assert merged["fact"] == "merged", merged
         return merged
 

@@ -60,7 +60,7 @@ def test_every_friend_is_configured_with_the_round(home: Path) -> None:
     with FederationChild(home) as child:
         _, ready = child.prepare(spec())
         nodes = [friend(n) for n in range(3)]
-        answer = child.ask("configure", round=2, model=ready["model"], nodes=nodes)
+        answer = child.ask("configure", round=2, model=ready["model"], state=None, nodes=nodes)
         assert answer == {"fact": "configured", "round": 2, "who": {node: {"server-round": 2} for node in nodes}}
 
 
@@ -69,17 +69,17 @@ def test_flower_samples_the_same_friends_again_after_a_crash(home: Path) -> None
     question: Words = {"round": 1, "nodes": [friend(n) for n in range(8)]}
     with FederationChild(home) as child:
         _, ready = child.prepare(run_file)
-        first = child.ask("configure", model=ready["model"], **question)
+        first = child.ask("configure", model=ready["model"], state=None, **question)
         assert len(first["who"]) == 3
     with FederationChild(home) as child:
         child.ask("open", job=ready["job"], spec=run_file, state=None)
-        assert child.ask("configure", model=ready["model"], **question) == first
+        assert child.ask("configure", model=ready["model"], state=None, **question) == first
 
 
 def test_too_few_friends_are_an_answer_and_not_an_endless_wait(home: Path) -> None:
     with FederationChild(home) as child:
         _, ready = child.prepare(spec(strategy=FEDAVG))
-        answer = child.ask("configure", round=1, model=ready["model"], nodes=[friend(1)])
+        answer = child.ask("configure", round=1, model=ready["model"], state=None, nodes=[friend(1)])
         assert answer["fact"] == "failed"
         assert answer["sentence"] == "FedAvg needs 2 PCs in a round; 1 are here."
 
@@ -117,7 +117,7 @@ def test_nesterov_remembers_across_a_kill(home: Path) -> None:
             step, _ = Nesterov(0.7, 0.9).step(sent[0] * 0.5 + sent[1] * 0.5, momentum)
             expected += decode(encode(step))
         assert (flat(child.load(job, two["model"])) == expected).all()
-        child.tell("merge", round=2, model=one["model"], parent_state=one["state"], updates=updates[1])
+        child.tell("merge", round=2, model=one["model"], state=one["state"], updates=updates[1])
         child.process.send_signal(signal.SIGKILL)  # somewhere in the merge, or before it
     with FederationChild(home) as child:
         assert child.ask("open", job=ready["job"], spec=run_file, state=one["state"]) == {"fact": "opened"}
@@ -130,16 +130,16 @@ def test_a_state_of_another_run_is_not_taken(home: Path) -> None:
         job, ready = child.prepare(spec(strategy=NESTEROV))
         foreign = child.blobs.put(b"\x02\0\0\0\0\0\0\0{}")
         words: Words = {"round": 1, "model": ready["model"], "updates": [update(child, job, 1)]}
-        assert "belongs to another run" in child.ask("merge", parent_state=foreign, **words)["sentence"]
+        assert "belongs to another run" in child.ask("merge", state=foreign, **words)["sentence"]
 
 
 def test_fedavg_is_flowers_own_bit_for_bit(home: Path) -> None:
     with FederationChild(home) as child:
         job, ready = child.prepare(spec(FULL, FEDAVG))
         assert (job.update, job.codec, job.lora) == ("weights", "fp32", None)
-        assert set(child.ask("configure", round=1, model=ready["model"], nodes=[friend(1), friend(2)])["who"]) == {
-            friend(1), friend(2),
-        }  # fmt: skip
+        nodes = [friend(1), friend(2)]
+        asked = child.ask("configure", round=1, model=ready["model"], state=None, nodes=nodes)
+        assert set(asked["who"]) == set(nodes)
         tokens = {1: 300, 2: 500, 3: 77}
         merged = child.merge(1, ready["model"], [update(child, job, n, tokens=t) for n, t in tokens.items()])
         assert merged["delta"] is None
@@ -215,12 +215,12 @@ def test_tensorboard_shows_the_rounds(home: Path) -> None:
 
 def test_what_is_missing_or_wrong_is_said_and_the_child_goes_on(home: Path) -> None:
     with FederationChild(home) as child:
-        assert "was not opened" in child.ask("configure", round=1, model="0" * 64, nodes=[])["sentence"]
+        assert "was not opened" in child.ask("configure", round=1, model="0" * 64, state=None, nodes=[])["sentence"]
         job, ready = child.prepare(spec())
         good = update(child, job, 1)
 
         def refused(**change: object) -> str:
-            words: Words = {"round": 1, "model": ready["model"], "parent_state": None, "updates": [good], **change}
+            words: Words = {"round": 1, "model": ready["model"], "state": None, "updates": [good], **change}
             answer = child.ask("merge", **words)
             assert answer["fact"] == "failed"
             assert answer["op"] == "merge"
@@ -244,7 +244,7 @@ def test_a_child_killed_in_the_middle_of_a_merge_repeats_it(home: Path) -> None:
     for file in ("delta", "state", "model"):
         with FederationChild(home) as child:
             child.ask("open", job=ready["job"], spec=run_file, state=None)
-            child.tell("merge", round=1, model=ready["model"], parent_state=None, updates=updates)
+            child.tell("merge", round=1, model=ready["model"], state=None, updates=updates)
             wait_until(lambda file=file: any(f"{RUN}.{file}." in path.name for path in spool.iterdir()))  # type: ignore[misc]
             child.process.kill()
             child.process.wait()
@@ -296,7 +296,7 @@ def wait_until(seen: Callable[[], bool]) -> None:
     [
         (
             {"strategy": {"name": "FedAverage", "parameters": {}}},
-            "There is no strategy FedAverage. Choose DiLoCo, FedAvg.",
+            "There is no strategy FedAverage. Choose DiLoCo, FedAvg, FedAvgM",
         ),
         ({"strategy": {"name": "FedAvg", "parameters": {"fraction_trian": 1.0}}}, "did you mean `fraction_train`?"),
         ({"model": "no-such-model"}, "There is no model no-such-model"),

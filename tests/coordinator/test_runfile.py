@@ -55,6 +55,22 @@ evaluate: sometimes
     assert "cosine" in words["optimizer.schedule"]
 
 
+@pytest.mark.parametrize(
+    ("mods", "sentence"),
+    [
+        ("[secret_mod]", "there is no mod 'secret_mod'"),
+        ("[{LocalDpMod: {epsilon: 1}}]", "takes clipping_norm, sensitivity, epsilon, delta"),
+        ("[{LocalDpMod: {clipping_norm: 1, sensitivity: 1, epsilon: 0, delta: 1}}]", "must be a number above 0"),
+        ("[{LocalDpMod: {epsilon: much}}]", "must be numbers"),
+        ("[7]", "write a mod's name"),
+    ],
+)
+def test_a_wrong_mod_is_a_sentence(mods: str, sentence: str) -> None:
+    _, mistakes = check(f"run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\nmods: {mods}\n")
+    assert [(mistake.line, mistake.where) for mistake in mistakes] == [(6, "mods.0")]
+    assert sentence in mistakes[0].sentence
+
+
 def test_numbers_may_be_written_as_people_write_them() -> None:
     spec = require(
         "run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\n"

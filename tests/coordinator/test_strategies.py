@@ -127,8 +127,3 @@ def test_state_comes_back_with_its_facts(tmp_path: Path) -> None:
         state.check(tmp_path / "state", "DiLoCo", SMALL[:2])
     with pytest.raises(OwnerMustAct, match="belongs to another run"):
         state.check(tmp_path / "state", "FedAvg", SMALL)
-
-
-def test_a_strategy_whose_memory_we_do_not_know_is_refused() -> None:
-    with pytest.raises(OwnerMustAct, match="not one Potluck can bring through a crash"):
-        state.require_known("FedAdam")

@@ -56,6 +56,14 @@ class Engine(Protocol):
         """Collective. Every rank reads the same trainables, in any order. The optimizer's state stays."""
         ...
 
+    def pull(self, strength: float, towards: Iterable[tuple[str, Weights]]) -> None:
+        """Collective. From now on steps also pull the weights towards these; strength 0 ends it.
+
+        FedProx (arXiv:1812.06127): strength / 2 times the squared distance joins the loss. Costs a copy of the
+        trainables on every rank. Raises OwnerMustAct where it cannot be done.
+        """
+        ...
+
     def forget(self) -> None:
         """Adam starts afresh."""
         ...

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from node.train.engine.optimizer import adamw, forget_state, load_state, save_st
 from node.train.job import Deal, Fit
 from node.train.model import trainables
 from node.train.ranks import Ranks
+from shared.errors import OwnerMustAct
 from shared.job import Job
 
 REPLICATED = 100_000  # values; in ZeRO-3 a parameter smaller than this stays whole on every rank
@@ -42,7 +43,8 @@ class DeepSpeedEngine:
         assert fit.zero, "the caller chooses a stage"
         self.name = f"deepspeed zero-{fit.zero}"
         self._stage, self._ranks, self._device, self._share = fit.zero, ranks, device, share
-        self._trainables = trainables(model)
+        self._trainables, self._precision = trainables(model), precision
+        self._hooks: list[Any] = []
         self._engine: Any = deepspeed.initialize(
             model=model,
             optimizer=adamw(self._trainables.values(), job, fit.optimizer),
@@ -96,6 +98,21 @@ class DeepSpeedEngine:
             if self._stage == 3 and (replicas := self._zero.persistent_parameters):
                 replicas[0].partition(replicas, has_been_updated=False)
                 replicas[0].all_gather(replicas)
+
+    def pull(self, strength: float, towards: Iterable[tuple[str, Weights]]) -> None:
+        """A hook on each parameter adds to its gradient before DeepSpeed sees it: in ZeRO-3 the parameter is whole just
+        then. DeepSpeed sums over micro-batches and averages over ranks."""
+        for hook in self._hooks:
+            hook.remove()
+        if strength and self._precision == "fp16":
+            raise OwnerMustAct(
+                "FedProx needs bf16 or fp32 with DeepSpeed: with fp16 losses are scaled, the pull is not."
+            )
+        part = strength / self._share.micro_batches
+        self._hooks = [
+            self._trainables[name].register_hook(_pull(self._trainables[name], torch.from_numpy(whole), part))
+            for name, whole in (towards if strength else ())
+        ]
 
     def forget(self) -> None:
         forget_state(self._zero.optimizer)
@@ -165,6 +182,11 @@ def _config(job: Job, fit: Fit, share: Deal, device: torch.device, precision: st
         "zero_force_ds_cpu_optimizer": False,
         "steps_per_print": 1_000_000_000,
     }
+
+
+def _pull(parameter: nn.Parameter, anchor: torch.Tensor, strength: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    there = anchor.to(parameter.device)
+    return lambda gradient: gradient + (strength * (parameter.detach().float() - there)).to(gradient.dtype)
 
 
 def _part(whole: torch.Tensor, size: int, rank: int) -> torch.Tensor:

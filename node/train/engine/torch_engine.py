@@ -37,6 +37,7 @@ class TorchEngine:
         self._optimizer = adamw(self._trainables.values(), job, fit.optimizer)
         self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+        self._strength, self._anchors = 0.0, dict[str, torch.Tensor]()
 
     def step(self, micro_batches: Sequence[MicroBatch], tokens: int, lr: float) -> Stepped:
         self._model.train()
@@ -48,6 +49,10 @@ class TorchEngine:
             loss += float(piece.detach())
         self._share_gradients()
         self._scaler.unscale_(self._optimizer)
+        for name, anchor in self._anchors.items():
+            gradient = self._trainables[name].grad
+            assert gradient is not None
+            gradient.add_(self._trainables[name].detach() - anchor, alpha=self._strength)
         norm = nn.utils.clip_grad_norm_(self._trainables.values(), self._clip)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
@@ -69,6 +74,10 @@ class TorchEngine:
         with torch.no_grad():
             for name, values in weights:
                 self._trainables[name].copy_(torch.from_numpy(values))
+
+    def pull(self, strength: float, towards: Iterable[tuple[str, Weights]]) -> None:
+        self._strength = strength
+        self._anchors = {n: torch.from_numpy(w).to(self._device) for n, w in towards} if strength else {}
 
     def forget(self) -> None:
         forget_state(self._optimizer)

@@ -26,6 +26,7 @@ from node.train.model import build, trainables
 from node.train.ranks import Ranks
 from tests.node.train.room import Room, closest, make_room, same_bits
 
+PULL = 1e4  # so strong that the gradient of the loss is nothing beside it
 CPU = torch.device("cpu")
 
 
@@ -72,6 +73,15 @@ def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> 
     found["different when repeated from a checkpoint"] = same_bits(once, again) if ranks.leads else []
 
     engine.load_weights(weights.read(one, room.job))
+    engine.pull(PULL, weights.read(two, room.job))
+    apart = np.sqrt(
+        sum(np.square(a - b).sum() for a, b in zip(_values(room.read(one)), _values(room.read(two)), strict=True))
+    )
+    found["pulled"] = engine.step(batches, share.tokens, 0.0).gradient_norm / (PULL * float(apart))
+    engine.pull(0.0, ())
+    found["let go"] = engine.step(batches, share.tokens, 0.0).gradient_norm / (PULL * float(apart))
+
+    engine.load_weights(weights.read(one, room.job))
     engine.forget()
     losses = [first_loss]
     for _ in range(4):
@@ -91,6 +101,10 @@ def _batches(room: Room, ranks: Ranks, share: Any) -> list[MicroBatch]:
 
 def _ids(place: int) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(place).integers(0, 250, 17))
+
+
+def _values(tensors: dict[str, Any]) -> list[Any]:
+    return [values for _, values in sorted(tensors.items())]
 
 
 def _read(engine: Engine) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 
 from node.train.client_app import client_app
-from shared.errors import PeerMisbehaved
+from shared.job import Mod
 from tests.flower_identity import fresh_flower_identity, some_flower_identity
 
 __all__ = ["fresh_flower_identity"]
@@ -47,13 +47,13 @@ def test_evaluate_answers_with_metrics_alone() -> None:
 
 
 def test_a_clipping_mod_shortens_the_update() -> None:
-    reply = client_app(Adder(), ["fixedclipping_mod"])(message("train", clipping_norm=1.0), CONTEXT)
+    reply = client_app(Adder(), [Mod("fixedclipping_mod")])(message("train", clipping_norm=1.0), CONTEXT)
     assert np.linalg.norm(reply.content["arrays"]["w"].numpy()) == pytest.approx(1.0)  # it was 2
 
 
 def test_an_adaptive_mod_tells_whether_it_clipped() -> None:
     for limit, clipped in ((9.0, 0), (1.0, 1)):
-        reply = client_app(Adder(), ["adaptiveclipping_mod"])(message("train", clipping_norm=limit), CONTEXT)
+        reply = client_app(Adder(), [Mod("adaptiveclipping_mod")])(message("train", clipping_norm=limit), CONTEXT)
         assert reply.content["metrics"]["norm_bit"] == clipped
 
 
@@ -62,9 +62,10 @@ def test_a_mod_without_its_setting_refuses_before_any_training() -> None:
         def train(self, arrays: ArrayRecord, config: ConfigRecord) -> tuple[ArrayRecord, MetricRecord]:
             raise AssertionError("trained")
 
-    assert client_app(Never(), ["fixedclipping_mod"])(message("train"), CONTEXT).has_error()
+    assert client_app(Never(), [Mod("fixedclipping_mod")])(message("train"), CONTEXT).has_error()
 
 
-def test_an_unknown_mod_is_refused_by_name() -> None:
-    with pytest.raises(PeerMisbehaved, match="secret_mod"):
-        client_app(Adder(), ["secret_mod"])
+def test_local_privacy_clips_and_adds_noise() -> None:
+    local = Mod("LocalDpMod", {"clipping_norm": 1.0, "sensitivity": 1e-3, "epsilon": 10.0, "delta": 1e-5})
+    values = client_app(Adder(), [local])(message("train"), CONTEXT).content["arrays"]["w"].numpy()
+    assert 0 < np.abs(values - 0.5).max() < 0.01  # 2 clipped to 1 over four values, and a deviation of 5e-4

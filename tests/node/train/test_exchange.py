@@ -82,6 +82,13 @@ def test_torch_and_every_zero_stage_learn_alike(results: Results, recipe: str) -
     assert plain[-1] < plain[0]
 
 
+def test_fedprox_pulls_every_engine_alike(results: Results) -> None:
+    """The gradient's norm over strength times distance: 1, whatever the ranks, the stage, the number format."""
+    for case, found in results.items():
+        assert found["pulled"] == pytest.approx(1.0, rel=1e-3 if "fp32" in case else 2e-2), case
+        assert found["let go"] < 0.1, case
+
+
 @pytest.mark.parametrize("recipe", ["full", "lora"])
 def test_sixteen_bits_learn_nearly_alike(results: Results, recipe: str) -> None:
     plain = results[f"{recipe} 0 fp32"]["losses"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.job import Mod
 from shared.maths.apply import add_delta
 from tests.node.train.room import Room, Trainer, closest, make_room
 
@@ -197,7 +198,7 @@ def test_a_folder_that_holds_no_llama_is_refused_in_words(room: Room, tmp_path: 
 
 
 def test_whole_weights_pass_through_flowers_clipping(room: Room, tmp_path: Path) -> None:
-    clipped = room.changed(update="weights", mods=("fixedclipping_mod",))
+    clipped = room.changed(update="weights", mods=(Mod("fixedclipping_mod"),))
     with Trainer(tmp_path) as trainer:
         trainer.ask(clipped.open_words("clipped"))
         fact = trainer.ask(clipped.train_words(out="clipped", clipping_norm=0.01))
