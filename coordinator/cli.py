@@ -13,6 +13,7 @@ import typer
 from coordinator import settings as settings_
 from shared.commands import run_app
 from shared.errors import OwnerMustAct
+from shared.units import plural
 
 if TYPE_CHECKING:
     from shared.rpc.v1 import operator_pb2
@@ -112,7 +113,7 @@ def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: p
 
     reply = asyncio.run(ask())
     typer.echo(
-        f"{reply.name} ({reply.node}) is out; {reply.streams_cut} open connection(s) were cut. "
+        f"{reply.name} ({reply.node}) is out; {plural(reply.streams_cut, 'open connection')} cut. "
         "Its key will not be let in again."
     )
 
@@ -120,29 +121,36 @@ def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: p
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")]) -> None:
     """Report every mistake in a run file at once."""
-    from coordinator import runfile
+    from coordinator import checking, runfile
+    from shared.units import duration_words
 
-    spec = runfile.require(read_text(file), str(file))
-    length = f"{spec['steps']} steps" if spec["steps"] else f"{spec['seconds']:.0f} s"
+    spec = runfile.require(read_text(file), str(file), checking.further(file.resolve().parent))
+    length = plural(spec["steps"], "step") if spec["steps"] else duration_words(spec["seconds"])
     recipe = f"LoRA rank {spec['recipe']['rank']}" if spec["recipe"]["kind"] == "lora" else "every weight"
     typer.echo(
-        f"{file} is fine: {spec['rounds']} rounds of {length}, {recipe} of {spec['model']}, "
+        f"{file} is fine: {plural(spec['rounds'], 'round')} of {length}, {recipe} of {spec['model']}, "
         f"strategy {spec['strategy']['name']}"
     )
 
 
 @app.command()
-def start(file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")]) -> None:
+def start(
+    file: Annotated[Path, typer.Argument(help="A run file (YAML); see deploy/examples/")],
+    again: Annotated[bool, typer.Option("--again", help="Even while a run of that name is going.")] = False,
+) -> None:
     """Start a run."""
-    from coordinator import runfile
+    from coordinator import checking, runfile
     from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
     text = read_text(file)
-    runfile.require(text, str(file))
+    spec = runfile.require(text, str(file), checking.further(file.resolve().parent))
 
     async def ask() -> operator_pb2.StartReply:
         async with calling(settings_.home(), "starting a run") as host:
+            status = await host.Status(operator_pb2.StatusRequest(), timeout=10)
+            if not again and (words := going_already(status, str(spec["run"]))):
+                raise OwnerMustAct(f"{words} To start another beside it: potluck coordinator start {file} --again")
             request = operator_pb2.StartRequest(run_file=text, file_name=file.name, folder=str(file.resolve().parent))
             return await host.Start(request, timeout=10)
 
@@ -198,6 +206,17 @@ def show(parts: list[str], *, as_json: bool, watch: bool) -> None:
     if not as_json:
         from coordinator import pictures
     asyncio.run(ask())
+
+
+def going_already(reply: operator_pb2.StatusReply, name: str) -> str:
+    """Which run of that name has not ended, in words; nothing when there is none."""
+    from shared.ids import slug
+
+    going = [run for run in reply.runs if run.state in ("preparing", "running")]
+    same = [run for run in going if run.run.rpartition("-")[0] == slug(name)]
+    if not same:
+        return ""
+    return f"The run {name} is already going ({same[-1].run}: {same[-1].sentence}); nothing was started."
 
 
 def as_text(reply: operator_pb2.StatusReply) -> str:

@@ -61,7 +61,10 @@ def until(text: str, now: datetime) -> datetime:
     """
     words = text.strip().lower()
     if not words.startswith("until"):
-        return now + timedelta(seconds=duration(words))
+        try:
+            return now + timedelta(seconds=duration(words))
+        except (ValueError, OverflowError):
+            raise ValueError(f'"{text}" is not a time. Write 30 min, 2h or until 21:30.') from None
     words = words.removeprefix("until").strip()
     clock = re.fullmatch(r"(\d{1,2}):(\d{2})", words)
     try:
@@ -91,6 +94,11 @@ def size_words(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def plural(number: int, thing: str) -> str:
+    """1, "PC" -> "1 PC"; 1200, "round" -> "1,200 rounds"."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _no_duration(text: object) -> str:

@@ -19,6 +19,7 @@ from coordinator.logic.facts import Configured, Extended, Prepared, RoundFact, R
 from coordinator.logic.rounds import EDGES, Phase, Round, Standing
 from coordinator.logic.wishes import Prepare, Wish
 from shared.ids import Digest, NodeId, RunId
+from shared.units import plural
 
 Ready = Mapping[NodeId, float]  # nodes that could work now -> their measured seconds a step (0.0: not known)
 HOPELESS = 3  # rounds in a row abandoned with refused updates: training produces nothing usable
@@ -196,7 +197,7 @@ def _hopeless(run: Run) -> str:
 
 def _too_few(round: Round, chosen: int) -> str:
     return (
-        f"the strategy chose {chosen} PC(s) for round {round.number}, fewer than the quorum of {round.quorum}. "
+        f"the strategy chose {plural(chosen, 'PC')} for round {round.number}, fewer than the quorum of {round.quorum}. "
         "Lower the quorum or let the strategy take a larger share of the PCs, and start the run again"
     )
 

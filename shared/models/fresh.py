@@ -49,8 +49,8 @@ def make_size(name: str, folder: Path) -> None:
     _fill(folder, config)
 
 
-def make_from_config(file: Path, folder: Path) -> None:
-    """Fill `folder` from somebody's Llama config.json; with the tokenizer.json beside it, if there is one."""
+def read_config(file: Path) -> dict[str, Any]:
+    """Somebody's Llama config.json. Raises OwnerMustAct in words."""
     try:
         config = json.loads(file.read_bytes())
         llama = config["model_type"] == "llama" and "auto_map" not in config
@@ -59,6 +59,13 @@ def make_from_config(file: Path, folder: Path) -> None:
         raise OwnerMustAct(f"{file} is not a usable config.json ({error}).") from error
     if not llama:
         raise OwnerMustAct(f"{file} is not a Llama configuration, the only kind Potluck trains for now.")
+    assert isinstance(config, dict), config
+    return config
+
+
+def make_from_config(file: Path, folder: Path) -> None:
+    """Fill `folder` from somebody's Llama config.json; with the tokenizer.json beside it, if there is one."""
+    config = read_config(file)
     if (file.parent / "tokenizer.json").is_file():
         for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
             if (file.parent / name).is_file():

@@ -34,8 +34,22 @@ def materialise(model: str, folder: str, cache: Path) -> Path:
         return path
     if path.is_file() and path.suffix == ".json":
         return _made(cache, f"config-{_config_digest(path)}", lambda target: fresh.make_from_config(path, target))
-    names = ", ".join([PACKAGED, *sorted(fresh.SIZES)])
-    raise OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
+    raise _no_such(model, path)
+
+
+def require(model: str, folder: str) -> None:
+    """Raise OwnerMustAct when `materialise` would; nothing is made and no weights are read."""
+    path = Path(folder, Path(model).expanduser()).resolve()
+    if model == PACKAGED:
+        smollm2.require_installed()
+    elif model in fresh.SIZES:
+        return
+    elif path.is_dir():
+        model_folder.check(path)
+    elif path.is_file() and path.suffix == ".json":
+        fresh.read_config(path)
+    else:
+        raise _no_such(model, path)
 
 
 def default_cache() -> Path:
@@ -48,6 +62,11 @@ def usual_tokenizer(cache: Path) -> Path | None:
     if smollm2.installed() is None:
         return None
     return _made(cache, "smollm2-tokenizer", smollm2.make_tokenizer, whole=False) / "tokenizer.json"
+
+
+def _no_such(model: str, path: Path) -> OwnerMustAct:
+    names = ", ".join([PACKAGED, *sorted(fresh.SIZES)])
+    return OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
 
 
 def _made(cache: Path, name: str, make: Callable[[Path], None], *, whole: bool = True) -> Path:

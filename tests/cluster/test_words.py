@@ -23,6 +23,7 @@ from tests.cluster.group import Group, Said
 
 pytestmark = pytest.mark.slow
 
+RUN_FILE = "run: again\nmodel: {model}\nrecipe: full\nrounds: 1\nround_length: 2 steps\n"
 MACHINE = re.compile(r"UNAVAILABLE|Socket closed|Traceback|grpc|PERMISSION_DENIED|Errno|Error\b", re.IGNORECASE)
 
 
@@ -184,7 +185,7 @@ def test_every_mistake_in_a_run_file_is_told_with_its_line(up: Group) -> None:
         said = up.say(up.host.home, "coordinator", command, str(file))
         assert said.code == 1
         first, *mistakes = said.err.strip().splitlines()
-        assert "5 mistake(s)" in first
+        assert "5 mistakes" in first
         assert [re.match(r"  line (\d+): (\S+):", line)[2] for line in mistakes] == [  # type: ignore[index]
             "round_length", "recipe", "rounds", "round_lenght", "quorum",
         ]  # fmt: skip
@@ -206,10 +207,30 @@ def test_an_unknown_run_or_pc_is_named(up: Group) -> None:
     assert run in said
 
 
-def test_a_model_that_does_not_exist_fails_the_run_in_words(up: Group) -> None:
-    run = up.start(model="no-such-model")
-    entry = up.until("the run to fail", lambda: up.entry(run) if up.entry(run)["state"] == "failed" else None)
-    assert "There is no model no-such-model" in entry["sentence"]
+def test_a_model_that_does_not_exist_and_a_wrong_parameter_are_told_before_anything_starts(up: Group) -> None:
+    file = up.folder / "far.yaml"
+    file.write_text(RUN_FILE.format(model="no-such-model") + "strategy: {name: DiLoCo, outer: maybe}\n")
+    for command in ("check", "start"):
+        said = up.say(up.host.home, "coordinator", command, str(file))
+        assert said.code == 1
+        _, model, strategy = said.err.strip().splitlines()
+        assert model.startswith("  line 2: model: There is no model no-such-model")
+        assert strategy.startswith("  line 6: strategy.outer: `outer` is 'maybe'. Write auto")
+    assert up.status()["runs"] == []
+
+
+def test_a_run_that_is_going_is_not_started_twice_by_mistake(up: Group) -> None:
+    file = up.folder / "again.yaml"
+    file.write_text(RUN_FILE.format(model="potluck-tiny"))
+    assert up.say(up.host.home, "coordinator", "start", str(file)).code == 0
+    (run,) = [entry["run"] for entry in up.status()["runs"]]
+    said = sentence(up.say(up.host.home, "coordinator", "start", str(file)))
+    assert f"is already going ({run}: " in said
+    assert f"coordinator start {file} --again" in said
+    assert up.say(up.host.home, "coordinator", "start", str(file), "--again").code == 0
+    for entry in up.status()["runs"]:
+        assert up.say(up.host.home, "coordinator", "stop", entry["run"]).code == 0
+    assert up.say(up.host.home, "coordinator", "start", str(file)).code == 0
 
 
 def test_a_member_may_not_do_what_only_the_host_may(up: Group) -> None:

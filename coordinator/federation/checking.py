@@ -1,0 +1,41 @@
+"""`python -m coordinator.federation.checking FOLDER`: reads a run as JSON, prints [[part of the file, sentence], ...].
+
+For `potluck coordinator check` and `start`; nothing is made, no weights are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+
+from coordinator.federation.__main__ import QUIET
+from shared.errors import PotluckError
+from shared.models.materialise import require
+
+
+def main() -> int:
+    os.environ.update(QUIET)  # read when Flower is imported
+
+    from coordinator.federation.choose import travel
+
+    spec, folder = json.load(sys.stdin), sys.argv[1]
+    looks: dict[str, Callable[[], object]] = {
+        "model": lambda: require(spec["model"], folder),
+        "strategy": lambda: travel(spec),
+    }
+    print(json.dumps([[part, words] for part, look in looks.items() if (words := _trouble(look))]))
+    return 0
+
+
+def _trouble(look: Callable[[], object]) -> str:
+    try:
+        look()
+    except PotluckError as error:
+        return error.sentence
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
