@@ -38,7 +38,7 @@ async def add(
         await child.stop()
     if done is None:
         raise OwnerMustAct(f"Reading {folder} failed (exit code {child.returncode}); {log} says more.")
-    return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, **done}
+    return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, "skipped_words": [], **done}
 
 
 def agree(home: Path, name: str, tell_host: bool) -> None:

@@ -162,6 +162,8 @@ def data_add(
     counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, progress_line("reading")))
     words = adding.counts_words(counts)
     typer.echo(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
+    for line in counts["skipped_words"]:
+        typer.echo(f"Skipped {line}.")
     if tell_host is None:
         tell_host = sys.stdin.isatty() and typer.confirm(f'Tell the host that "{name}" has {words}?', default=False)
     adding.agree(default_home(), name, tell_host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from shared.units import size_words
 
 HOP_SECONDS = 5.0
 IMPORT_SECONDS = 180.0  # torch, transformers and flwr on a cold disk
+ASK_HOST = "Ask whether `potluck coordinator up` runs there and whether its firewall lets you in (docs/router.md)."
 LITTLE_SPACE = 2 << 30  # bytes
 
 
@@ -96,7 +98,7 @@ async def _hops(address: str, working_port: int, pin: bytes) -> AsyncIterator[Ch
         async with asyncio.timeout(HOP_SECONDS):
             found = await loop.getaddrinfo(host, port)
     except (OSError, TimeoutError) as error:
-        yield Check("DNS", False, f"{host}: no such name, or this PC is offline ({error or 'no answer'})")
+        yield Check("DNS", False, f"{host}: {dial.silence(error, HOP_SECONDS)}")
         return
     yield Check("DNS", True, f"{host} is {found[0][4][0]}")
     for number in (port, working_port):
@@ -105,7 +107,7 @@ async def _hops(address: str, working_port: int, pin: bytes) -> AsyncIterator[Ch
                 _, writer = await asyncio.open_connection(host, number)
             writer.transport.abort()
         except (OSError, TimeoutError) as error:
-            yield Check("TCP", False, f"{host} port {number}: {error or f'no answer in {HOP_SECONDS:.0f} s'}")
+            yield Check("TCP", False, f"{host} port {number}: {dial.silence(error, HOP_SECONDS)}. {ASK_HOST}")
             return
     yield Check("TCP", True, f"{host} ports {port} and {working_port}")
     try:
@@ -168,6 +170,8 @@ async def _trainer(home: Path) -> Check:
         await process.wait()
         return Check("trainer", False, f"importing {what} took more than {IMPORT_SECONDS:.0f} s")
     if process.returncode:
-        last = (errors.decode(errors="replace").strip().splitlines() or ["?"])[-1]
-        return Check("trainer", False, f"{last}. Install what training needs: pip install 'potluck[train]'")
+        last = (errors.decode(errors="replace").strip().splitlines() or ["it did not say why"])[-1]
+        missing = re.fullmatch(r"ModuleNotFoundError: No module named '([\w.]+)'", last)
+        why = f"{missing[1]} is not installed" if missing else f"importing {what} failed: {last.rstrip('.')}"
+        return Check("trainer", False, f"{why}. Install what training needs: pip install 'potluck[train]'")
     return Check("trainer", True, f"{what} can be imported")

@@ -54,8 +54,8 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
     found = await dial.find(invitation.addresses, invitation.pin)
     async with _Host(found) as host:
         hello = await host.hello(note)
-        tell(f"host       {identity.fingerprint_words(invitation.pin)}   (the host's screen shows the same words)")
-        tell(f"address    {found.address}   (answered first of {len(invitation.addresses)})")
+        tell(f"host       {identity.fingerprint_words(invitation.pin)} (the host's screen shows the same words)")
+        tell(f"address    {found.address} (answered first of {len(invitation.addresses)})")
         tell(f"clock      {clock.difference_words(hello.ahead)} of the host's{_clock_advice(hello.ahead)}")
         request = enrol_pb2.JoinRequest(
             protocol=PROTOCOL, invite=invitation.id, secret=invitation.secret, csr=identity.request(key), name=name
@@ -172,7 +172,7 @@ def _require_own(certificate_pem: bytes, ca_pem: bytes, key: PrivateKey) -> Node
 
 
 def _clock_advice(ahead: float) -> str:
-    return "" if abs(ahead) <= clock.WARN else "   (that works, but set this PC's clock to automatic)"
+    return "" if abs(ahead) <= clock.WARN else " (that works, but set this PC's clock to automatic)"
 
 
 async def _try_port(address: str, tell: Tell) -> None:

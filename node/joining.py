@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,14 +23,19 @@ async def join_and_tell(home: Path, invite: str, name: str, say: Callable[[str],
                 invite.strip(),
                 home,
                 name,
-                lambda line: say(f"  {line}"),
+                lambda line: say(folded(line)),
                 lambda what, size: (sent.note(what, size), None)[1],
             )
         finally:
             database.close()
-    say(f"  this PC    {probe.hardware(home)}")
+    say(folded(f"this PC    {probe.hardware(home)}"))
     found = ", ".join(collections(home))
-    say(f"  data       {found or 'none yet: potluck node data add FOLDER --name NAME'}")
-    say(
-        f"  Joined {member.cluster!r} as {member.name!r}. Nothing runs yet: type `potluck node run` when you are happy."
-    )
+    say(folded(f"data       {found or 'none yet: potluck node data add FOLDER --name NAME'}"))
+    say(f"  Joined {member.cluster!r} as {member.name!r}.")
+    say("  Nothing runs yet: type `potluck node run` when you are happy.")
+
+
+def folded(line: str) -> str:
+    """Indented, and going on below its second column where it is too long for a narrow window."""
+    return textwrap.fill(line, 79, initial_indent="  ", subsequent_indent=" " * 13, break_long_words=False,
+                         break_on_hyphens=False)  # fmt: skip

@@ -70,11 +70,16 @@ def until(text: str, now: datetime) -> datetime:
     try:
         if clock is None:
             moment = datetime.fromisoformat(words)
-            return moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
-        moment = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+        else:
+            moment = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)
     except ValueError:
         raise ValueError(f'"{text}" is not a moment. Write "2h", "until 21:30" or "until 2026-11-26 21:30".') from None
-    return moment if moment > now else moment + timedelta(days=1)
+    if clock is not None and moment <= now:
+        moment += timedelta(days=1)
+    if moment <= now:
+        raise ValueError(f'"{text}" is over already.')
+    return moment
 
 
 def duration_words(seconds: float) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from shared.disk import private_folder, sync_folder, turn, write
 from shared.errors import OwnerMustAct
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+NAMED = 3  # skipped files named for each reason
 SEPARATOR = "\n\n"  # between the paragraphs of a document
 Progress = Callable[[int, int], None]  # files done, files in all
 
@@ -110,13 +111,13 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
         raise OwnerMustAct(f"No file in {wish.folder} matches --hold-out {' '.join(wish.hold_out)}.")
     sorter = Sorter(group_key, test_files=bool(tests))
     counts: Counter[str] = Counter()
-    skipped: Counter[str] = Counter()
+    skipped: dict[str, list[str]] = {}  # reason -> names
     in_tests = set(tests)
     with shards.Shards(beside, "train") as train, shards.Shards(beside, "held") as held:
         for done, name in enumerate([*tests, *(name for name in names if name not in in_tests)], 1):
             match documents.read(wish.folder, name):
-                case Skipped(reason=reason):
-                    skipped[reason] += 1
+                case Skipped(_, reason):
+                    skipped.setdefault(reason, []).append(name)
                 case Document() as document:
                     fates = _sorted(document, sorter, in_test_file=name in in_tests)
                     counts["documents"] += 1
@@ -129,8 +130,7 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
                             counts[f"{fate} bytes"] += len(text.encode())
             progress(done, len(names))
     if not train.samples and not held.samples:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.most_common())
-        raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {reasons}.")
+        raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {'; '.join(skipped_words(skipped))}.")
     return {
         "added": datetime.now(UTC).isoformat(timespec="seconds"),
         "bytes": counts["train bytes"] + counts["test bytes"],
@@ -142,12 +142,22 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
         "name": wish.name,
         "repeated_paragraphs": counts["repeated"],
         "set_aside_paragraphs": counts["set_aside"],
-        "skipped": dict(sorted(skipped.items())),
+        "skipped": {reason: len(names) for reason, names in sorted(skipped.items())},
+        "skipped_words": skipped_words(skipped),
         "source_words": f"the folder {wish.folder.resolve()}",
         "tokens": None,  # known once there is a tokenizer
         "train_bytes": counts["train bytes"],
         "train_documents": train.samples,
     }
+
+
+def skipped_words(skipped: Mapping[str, Sequence[str]]) -> list[str]:
+    """["12 not UTF-8: a.txt, b.txt, c.txt and 9 more"], the commonest reason first."""
+    lines = []
+    for reason, names in sorted(skipped.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+        lines.append(f"{len(names):,} {reason}: {', '.join(names[:NAMED])}{more}")
+    return lines
 
 
 def _sorted(document: Document, sorter: Sorter, *, in_test_file: bool) -> dict[Fate, list[str]]:

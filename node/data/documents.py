@@ -33,6 +33,8 @@ class Skipped:
 
 def files(folder: Path) -> list[str]:
     """Every visible regular file below `folder`, as sorted relative paths. Raises OwnerMustAct when there is none."""
+    if folder.is_file():
+        raise OwnerMustAct(f"{folder} is a file. Put it into a folder of its own and name that folder.")
     if not folder.is_dir():
         raise OwnerMustAct(f"There is no folder {folder}. Check the spelling.")
     found = []

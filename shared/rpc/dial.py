@@ -71,7 +71,7 @@ async def read_authority(address: str, pin: bytes, timeout: float = TIMEOUT) -> 
         async with asyncio.timeout(timeout):
             chain = await _read_chain(host, port)
     except (OSError, TimeoutError, EOFError) as error:
-        raise TryLater(_silence(error, timeout)) from error
+        raise TryLater(silence(error, timeout)) from error
     return _pinned(chain, pin)
 
 
@@ -157,7 +157,7 @@ def _stranger(certificates: list[x509.Certificate], pin: bytes) -> PeerMisbehave
     )
 
 
-def _silence(error: Exception, timeout: float) -> str:
+def silence(error: Exception, timeout: float) -> str:
     """A few words for an address where no TLS server answered."""
     match error:
         case TimeoutError():

@@ -56,7 +56,7 @@ def word(host: FakeCoordinator) -> str:
 def test_pausing_and_resuming_need_no_agent(tmp_path: Path) -> None:
     assert type_in(tmp_path, "node", "pause", "2h").stdout.startswith("Paused until")
     assert json.loads(type_in(tmp_path, "node", "status", "--json").stdout)["paused"] is True
-    assert "10 min" in type_in(tmp_path, "node", "pause", "soon").stderr
+    assert "30 min, 2h or until 21:30" in type_in(tmp_path, "node", "pause", "soon").stderr
     assert type_in(tmp_path, "node", "resume").returncode == 0
     assert json.loads(type_in(tmp_path, "node", "status", "--json").stdout)["paused"] is False
 
@@ -84,6 +84,7 @@ def test_joining_is_one_paste_and_leaving_forgets_the_key(tmp_path: Path) -> Non
         assert joined.returncode == 0, joined.stderr
         assert host.authority.words in joined.stdout
         assert "Joined 'saturday' as 'ana'" in joined.stdout
+        assert max(map(len, joined.stdout.splitlines())) < 80, joined.stdout
         sent = json.loads((await potluck("node", "sent", "--json")).stdout)
         assert [line["what"] for line in sent] == ["hello", "join"]
         again = await potluck("node", "join", word(host))
@@ -122,6 +123,9 @@ def test_the_doctor_names_the_hop_that_fails(tmp_path: Path) -> None:
         assert [hop for hop, fine in well.items() if not fine] == ["data"]
         await host.stop()
         ill = await hops()
+        said = (await potluck("node", "doctor")).stdout
+        assert f"port {host.enrol_port}: nothing listens there. Ask whether `potluck coordinator up` runs" in said
+        assert "Errno" not in said
         assert ill["TCP"] is False
         assert ill["host"] is None
         (home / "settings.json").write_text('{"trainer": "no.such.trainer", "zero": 9}')
@@ -139,9 +143,12 @@ def test_data_is_added_and_the_host_is_not_told_unless_the_owner_agrees(tmp_path
         notes = tmp_path / "notes"
         notes.mkdir()
         (notes / "one.txt").write_text("\n\n".join(f"Paragraph {n} about the sea." for n in range(40)))
+        (notes / "photo.jpg").touch()
         added = await potluck("node", "data", "add", str(notes), "--name", "notes")
         assert added.returncode == 0, added.stderr
         assert "will not be told" in added.stdout
+        assert "Skipped 1 not .txt, .md, .html or .py: photo.jpg." in added.stdout
+        assert "is a file" in (await potluck("node", "data", "add", str(notes / "one.txt"), "--name", "one")).stderr
         again = await potluck("node", "data", "add", str(notes), "--name", "notes")
         assert "--replace" in again.stderr
         await potluck("node", "data", "add", str(notes), "--name", "notes", "--replace", "--tell-host")

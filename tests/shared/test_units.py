@@ -72,6 +72,16 @@ def test_a_moment_without_sense_is_refused(text: str) -> None:
         units.until(text, NOW)
 
 
+def test_a_pause_that_is_no_time_at_all_is_told_both_ways_to_say_one() -> None:
+    with pytest.raises(ValueError, match=r'"later" is not a time\. Write 30 min, 2h or until 21:30\.'):
+        units.until("later", NOW)
+
+
+def test_a_pause_does_not_end_before_it_begins() -> None:
+    with pytest.raises(ValueError, match="is over already"):
+        units.until("until 2020-01-01 10:00", NOW)
+
+
 @given(st.integers(1, 10**7))
 def test_words_for_a_length_of_time_can_be_read_back(seconds: int) -> None:
     back = units.duration(units.duration_words(seconds))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from node.data import collection, shards
-from node.data.collection import NameTaken, Wish, add, read_group_key, read_meta
+from node.data.collection import NameTaken, Wish, add, read_group_key, read_meta, skipped_words
 from node.data.heldout import is_held_out
 from shared.errors import OwnerMustAct
 from shared.models.fresh import save_byte_tokenizer
@@ -58,6 +58,7 @@ def test_every_paragraph_is_counted_once(tmp_path: Path) -> None:
     assert all(is_held_out(KEY, text) for text in paragraphs(tmp_path / "home", "t", "held"))
     assert (meta["documents"], meta["files"], meta["repeated_paragraphs"]) == (2, 3, 60)
     assert meta["skipped"] == {"not .txt, .md, .html or .py": 1}
+    assert meta["skipped_words"] == ["1 not .txt, .md, .html or .py: c.bin"]
     texts = [s["txt"] for stem in ("train", "held") for s in shards.read(tmp_path / "home" / "data" / "t", stem)]
     assert meta["bytes"] == sum(len(text.encode()) for text in texts)
     assert meta == read_meta(tmp_path / "home" / "data" / "t")
@@ -73,6 +74,11 @@ def test_named_files_are_the_test_set_and_hash_chosen_paragraphs_elsewhere_are_s
     assert "a 3" not in trained
     assert not any(is_held_out(KEY, text) for text in trained)
     assert meta["set_aside_paragraphs"] == 120 - len(trained) > 0
+
+
+def test_skipped_files_are_named_the_first_few_of_each_reason() -> None:
+    names = {"not UTF-8": ["z.txt"], "not text": [f"{n}.md" for n in range(1200)]}
+    assert skipped_words(names) == ["1,200 not text: 0.md, 1.md, 2.md and 1,197 more", "1 not UTF-8: z.txt"]
 
 
 def test_a_glob_that_matches_nothing_is_a_mistake(tmp_path: Path) -> None:

@@ -49,6 +49,12 @@ def test_a_file_from_windows_reads_like_any_other(tmp_path: Path) -> None:
     assert read(tmp_path, "A.TXT") == Document("A.TXT", ("one", "two\nlines"))
 
 
+def test_a_file_where_a_folder_is_wanted_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(OwnerMustAct, match=r"notes\.txt is a file\. Put it into a folder"):
+        files(tmp_path / "notes.txt")
+
+
 def test_hidden_files_and_links_are_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     for name in ("b/deep.txt", "a.txt", ".secret.txt", ".git/x.txt"):
