@@ -12,8 +12,8 @@ W = TypeVar("W", bound=Hashable)
 class Hands(Generic[W]):
     """Start what is newly wished for, cancel what no longer is, leave the rest alone.
 
-    A wish that has been performed and is still wished for is not performed again until it has been absent once,
-    or `again` is called: whoever performs it turns its end into a fact, and the fact changes the wishes.
+    A wish that has been performed and is still wished for is not performed again until it has been absent once:
+    whoever performs it turns its end into a fact, and the fact changes the wishes.
     """
 
     def __init__(self, tasks: TaskGroup, perform: Callable[[W], Coroutine[Any, Any, None]]) -> None:
@@ -28,9 +28,3 @@ class Hands(Generic[W]):
         for wish in wished:
             if wish not in self._busy:
                 self._busy[wish] = self._tasks.create_task(self._perform(wish), name=repr(wish)[:80])
-
-    def again(self, wish: W) -> None:
-        """Forget that `wish` was performed; the next `want` that names it starts it anew."""
-        task = self._busy.get(wish)
-        if task is not None and task.done():
-            del self._busy[wish]
