@@ -13,8 +13,9 @@ from typing import Protocol
 from coordinator.guard import KnowsMembers
 from coordinator.logic import members
 from coordinator.logic.members import MemberFact
+from shared.authority import CertificateAuthority
 from shared.errors import Refusal, Refused
-from shared.identity import CertificateAuthority, public_key_of
+from shared.identity import public_key_of
 from shared.ids import node_id
 from shared.invite import secret_hash
 from shared.rpc.protocol import OLDEST, PROTOCOL, VERSION

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import signal
 from asyncio import TaskGroup
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -30,17 +31,18 @@ from coordinator.heartbeats import Heartbeats
 from coordinator.ledger import Ledger
 from coordinator.logic.cluster import plan
 from coordinator.logic.facts import Lost
+from coordinator.logic.news import news
 from coordinator.logic.presence import Link
 from coordinator.logic.wishes import Evaluate, Train
 from coordinator.settings import Settings
 from coordinator.status import Status
 from coordinator.store.sqlite import SqliteStore
 from coordinator.work import Work
+from shared.authority import CertificateAuthority
 from shared.blobs import Blobs
 from shared.disk import HomeLock
-from shared.errors import OwnerMustAct
+from shared.errors import OwnerMustAct, printable
 from shared.hands import Hands
-from shared.identity import CertificateAuthority
 from shared.log import Log
 from shared.rpc import tls
 from shared.rpc.v1 import enrol_pb2_grpc, node_pb2_grpc, operator_pb2_grpc
@@ -95,8 +97,10 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
             async with TaskGroup() as tasks:
                 tasks.create_task(ledger.run())
                 tasks.create_task(notice_silence(ledger, heartbeats, log))
-                hands = Hands(tasks, work.perform)
+                hands, told = Hands(tasks, work.perform), ledger.durable
                 async for state in ledger.changes():
+                    say(news(told, state))
+                    told = state
                     hands.want(wish for wish in plan(state) if not isinstance(wish, Train | Evaluate))
                     nodes.tell()
         finally:
@@ -154,6 +158,12 @@ def say_where(settings: Settings, authority: CertificateAuthority, reachable: tu
         f"  Members use port {settings.port}. Invite a friend in another window: potluck coordinator invite NAME",
         flush=True,
     )
+
+
+def say(sentences: list[str]) -> None:
+    """To whoever keeps this window open."""
+    for sentence in sentences:
+        print(f"{datetime.now():%H:%M}  {printable(sentence)}", flush=True)  # noqa: DTZ005  the time on the wall
 
 
 def open_log(home: Path) -> TextIO:

@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 
 from shared import disk, identity
+from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct
-from shared.identity import CertificateAuthority
 
 GROUP_KEY_BYTES = 32
 # The operator's key lies beside the authority's own, which could make any other: a short life would protect nothing.

@@ -18,7 +18,7 @@ from shared.clock import renew_at
 from shared.ids import SERVER_NAME
 
 if TYPE_CHECKING:  # a command that only asks the host need not load cryptography
-    from shared.identity import ServerCertificate
+    from shared.authority import ServerCertificate
 
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from node.logic.facts import Verdict
-from shared.identity import CertificateAuthority
+from shared.authority import CertificateAuthority
 from tests.benchmarks import hosting, plain_stream
 from tests.benchmarks.report import Figure
 from tests.cluster.group import Group, group

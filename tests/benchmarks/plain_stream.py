@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from shared.identity import CertificateAuthority
+from shared.authority import CertificateAuthority
 from shared.rpc import tls
 
 METHOD = "/plain.Plain/Upload"

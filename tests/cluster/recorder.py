@@ -12,7 +12,7 @@ import threading
 from collections import defaultdict
 from pathlib import Path
 
-from shared.identity import CertificateAuthority
+from shared.authority import CertificateAuthority
 
 PREFACE = 24  # bytes before the first HTTP/2 frame
 DATA, PADDED = 0x0, 0x8

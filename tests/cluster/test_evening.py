@@ -12,7 +12,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from node.data.tokens import collect
-from shared.identity import CertificateAuthority
+from shared.authority import CertificateAuthority
 from tests.cluster.group import REAL, Group, words
 from tests.cluster.recorder import Recorder
 

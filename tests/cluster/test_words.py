@@ -17,8 +17,8 @@ from coordinator.ledger import load
 from coordinator.logic.members import InviteMade
 from coordinator.store.sqlite import SqliteStore
 from shared import invite
+from shared.authority import CertificateAuthority
 from shared.disk import HomeLock
-from shared.identity import CertificateAuthority
 from tests.cluster.group import Group, Said
 
 pytestmark = pytest.mark.slow

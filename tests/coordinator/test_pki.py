@@ -10,8 +10,8 @@ import pytest
 
 from coordinator import pki
 from shared import identity
+from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct
-from shared.identity import CertificateAuthority
 
 
 def test_init_lays_down_an_authority_an_operator_and_a_group_key(tmp_path: Path) -> None:

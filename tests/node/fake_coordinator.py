@@ -14,10 +14,10 @@ from typing import Any
 import grpc.aio
 
 from shared import identity
+from shared.authority import CertificateAuthority
 from shared.blobs import Blobs
 from shared.clock import LIFETIME
 from shared.errors import Refusal, Refused
-from shared.identity import CertificateAuthority
 from shared.ids import Digest, NodeId, node_id
 from shared.rpc import refusal, tls
 from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc, node_pb2_grpc

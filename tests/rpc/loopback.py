@@ -23,7 +23,7 @@ from coordinator.logic.members import InviteMade, MemberFact, Members, Revoked
 from node import membership
 from node.membership import Membership
 from shared import invite
-from shared.identity import CertificateAuthority
+from shared.authority import CertificateAuthority
 from shared.ids import NodeId
 from shared.rpc import tls
 from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc, node_pb2, node_pb2_grpc, operator_pb2, operator_pb2_grpc

@@ -17,8 +17,8 @@ import pytest
 from node.join import join
 from node.membership import Membership, papers
 from shared import disk, identity
+from shared.authority import CertificateAuthority
 from shared.errors import Refusal, Refused, TryLater
-from shared.identity import CertificateAuthority
 from shared.rpc import refusal, tls
 from shared.rpc.v1 import node_pb2, operator_pb2, operator_pb2_grpc
 from tests.rpc.loopback import Host, Told, dialled, hosting, node_stub, raw_call

@@ -17,8 +17,8 @@ import pytest
 from node import membership
 from node.join import join, renew, renewal_due
 from shared import disk, identity, invite
+from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
-from shared.identity import CertificateAuthority
 from shared.ids import node_id
 from shared.rpc import dial, tls
 from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc, node_pb2

@@ -10,8 +10,8 @@ import grpc.aio
 import pytest
 
 from shared import identity
+from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
-from shared.identity import CertificateAuthority
 from shared.rpc import refusal
 
 ADDRESS = "192.168.1.20:7443"

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import identity
+from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct, Refusal, Refused
-from shared.identity import CertificateAuthority
 from shared.ids import NodeId, node_id
 from shared.words import WORDS
 
