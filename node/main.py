@@ -30,8 +30,9 @@ from node.logic import report, telling
 from node.logic.backoff import wait_seconds
 from node.logic.changes import apply
 from node.logic.duties import plan
-from node.logic.facts import BlobsHere, Elapsed, Fact, Wish
+from node.logic.facts import BlobsHere, Elapsed, Fact
 from node.logic.state import State
+from node.logic.wishes import Wish
 from node.performing import Means, Performing
 from node.sent import Sent
 from node.store.database import connect as open_database

@@ -16,31 +16,23 @@ from node.home import cache
 from node.link import Link
 from node.logic import bounds
 from node.logic.backoff import wait_seconds
-from node.logic.facts import (
+from node.logic.facts import BlobsGone, BlobsHere, DeltaUseless, Fact, Fetched, JobRead, Unusable, Verdict, VerdictHeard
+from node.logic.state import State
+from node.logic.wishes import (
     AskVerdict,
-    BlobsGone,
-    BlobsHere,
     Collect,
-    DeltaUseless,
     Evaluate,
-    Fact,
     FetchBlob,
-    Fetched,
     Halt,
-    JobRead,
     KeepTrainer,
     MakeModel,
     ReadJob,
     ReportAvailability,
     ReportEvaluation,
     Train,
-    Unusable,
     Upload,
-    Verdict,
-    VerdictHeard,
     Wish,
 )
-from node.logic.state import State
 from node.sent import Sent
 from node.trainer import Trainer
 from shared import job

@@ -21,7 +21,6 @@ from node.logic.facts import (
     Duty,
     Evaluated,
     Fact,
-    KeepTrainer,
     Metrics,
     Progressed,
     TrainerFailed,
@@ -33,6 +32,7 @@ from node.logic.facts import (
     Update,
     UpdateWritten,
 )
+from node.logic.wishes import KeepTrainer
 from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import private_folder

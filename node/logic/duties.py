@@ -15,26 +15,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from node.logic.facts import (
+from node.logic.facts import Duty, Kind, Verdict
+from node.logic.report import availability
+from node.logic.state import Phase, State, asked, closed, pending, task
+from node.logic.wishes import (
     AskVerdict,
     Collect,
-    Duty,
     Evaluate,
     FetchBlob,
     Halt,
     KeepTrainer,
-    Kind,
     MakeModel,
     ReadJob,
     ReportAvailability,
     ReportEvaluation,
     Train,
     Upload,
-    Verdict,
     Wish,
 )
-from node.logic.report import availability
-from node.logic.state import Phase, State, asked, closed, pending, task
 
 IDLE_SECONDS = 300.0  # a trainer without work gives its memory back after this
 VERDICT_SECONDS = 15.0  # between two questions about the same update

@@ -1,4 +1,4 @@
-"""What can happen on a node (facts) and what it may want done (wishes). Plain values, all of them hashable."""
+"""What can happen on a node, and the values it is told in. Plain values, all of them hashable."""
 
 from __future__ import annotations
 
@@ -73,9 +73,6 @@ class Update:
     steps: int
     share: float  # of the steps asked for
     metrics: Metrics = ()
-
-
-# ---- facts ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,100 +251,4 @@ Fact = (
     | TrainerFailed
     | TrainerGone
     | VerdictHeard
-)
-
-
-# ---- wishes ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FetchBlob:
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class ReadJob:
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class MakeModel:
-    """parent + delta = model, one fp32 add, checked by digest."""
-
-    model: Digest
-    parent: Digest
-    delta: Digest
-    job: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class KeepTrainer:
-    """Have a trainer open for this job for as long as this is wished; when it no longer is, stop it."""
-
-    run: RunId
-    job: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Train:
-    duty: Duty
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluate:
-    duty: Duty
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    run: RunId
-    round: int
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    update: Update
-
-
-@dataclass(frozen=True, slots=True)
-class AskVerdict:
-    run: RunId
-    round: int
-    attempt: float  # when the last answer came: asking again is another wish
-
-
-@dataclass(frozen=True, slots=True)
-class ReportAvailability:
-    availability: Availability
-    connection: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReportEvaluation:
-    run: RunId
-    round: int
-    metrics: Metrics
-    connection: int
-
-
-@dataclass(frozen=True, slots=True)
-class Collect:
-    """Garbage collection: these blobs stay, the rest may go."""
-
-    keep: frozenset[Digest]
-
-
-Wish = (
-    FetchBlob
-    | ReadJob
-    | MakeModel
-    | KeepTrainer
-    | Train
-    | Evaluate
-    | Halt
-    | Upload
-    | AskVerdict
-    | ReportAvailability
-    | ReportEvaluation
-    | Collect
 )

@@ -14,35 +14,24 @@ from node.logic.changes import apply
 from node.logic.duties import IDLE_SECONDS, halt_at
 from node.logic.duties import plan as whole_plan
 from node.logic.facts import (
-    AskVerdict,
     Availability,
     BlobsGone,
     BlobsHere,
-    Collect,
     DataChanged,
     DeltaUseless,
     DutiesTold,
     Duty,
     Elapsed,
-    Evaluate,
     Evaluated,
     Fact,
-    FetchBlob,
-    Halt,
     JobRead,
-    KeepTrainer,
     Kind,
     LinkDown,
     LinkUp,
-    MakeModel,
     OwnerPaused,
     OwnerResumed,
     Progressed,
     Readiness,
-    ReadJob,
-    ReportAvailability,
-    ReportEvaluation,
-    Train,
     TrainerFailed,
     TrainerGone,
     TrainerHalted,
@@ -52,12 +41,25 @@ from node.logic.facts import (
     Unusable,
     Update,
     UpdateWritten,
-    Upload,
     Verdict,
     VerdictHeard,
-    Wish,
 )
 from node.logic.state import Phase, State, pending, task
+from node.logic.wishes import (
+    AskVerdict,
+    Collect,
+    Evaluate,
+    FetchBlob,
+    Halt,
+    KeepTrainer,
+    MakeModel,
+    ReadJob,
+    ReportAvailability,
+    ReportEvaluation,
+    Train,
+    Upload,
+    Wish,
+)
 from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec
 
