@@ -11,9 +11,9 @@ from node.connection import connect
 from node.home import cache, collections, settings
 from node.logic import bounds
 from node.newest import Progress, fetch_all, find_run
+from node.ranks import Bench, opening, start_ranks, stop_all
 from node.sent import Sent
 from node.store.database import connect as open_database
-from node.trainer import Bench, opening, start_ranks, stop_all
 from shared import job as job_
 from shared.blobs import Blobs
 from shared.children import Child, Words

@@ -1,4 +1,4 @@
-"""The trainer: one child process a rank, the only ones with torch in them. Their words, and their end, become facts."""
+"""The trainer: the ranks are told what to do, and their words, and their end, become facts."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import asyncio
 import json
 import os
 import shutil
-import sys
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from node import probe
 from node.bases import furnish
 from node.blobs_link import in_thread
-from node.home import Settings, collections
+from node.home import Settings
 from node.logic.facts import (
     Duty,
     Evaluated,
@@ -33,6 +29,7 @@ from node.logic.facts import (
     UpdateWritten,
 )
 from node.logic.wishes import KeepTrainer
+from node.ranks import STOP_SECONDS, Bench, how_ended, last_words, opening, start_ranks, stop_all
 from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import private_folder
@@ -40,35 +37,9 @@ from shared.errors import PotluckError
 from shared.ids import Digest, RunId
 from shared.job import Job
 
-LOG_BYTES = 16 << 20  # then the trainer's log starts anew, and the old one is kept once
-STOP_SECONDS = 10.0  # from closing its standard input to insisting
-OPENING_SECONDS = 1.0  # the same for a trainer that is still opening: it has nothing to save
+OPENING_SECONDS = 1.0  # from asking to insisting, while it is still opening: it has nothing to save
 
 Hear = Callable[[Fact], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """The folder of one run on this PC."""
-
-    folder: Path
-
-    @property
-    def base(self) -> Path:
-        return self.folder / "base"
-
-    @property
-    def work(self) -> Path:
-        return self.folder / "work"
-
-    def update(self, round_: int) -> Path:
-        return self.work / f"update-{round_:06d}.safetensors"
-
-    def forget_updates_before(self, round_: int) -> None:
-        """Earlier rounds' files; what was not acknowledged is kept as a blob."""
-        for path in self.work.glob("update-*"):
-            if path.name < self.update(round_).name:
-                path.unlink(missing_ok=True)
 
 
 class Trainer:
@@ -142,7 +113,7 @@ class Trainer:
             async for words in child.facts():
                 if rank == 0:
                     await self._understand(words, run)
-            return f"its process {rank} ended{_how(child.returncode)}"
+            return f"its process {rank} ended{how_ended(child.returncode)}"
 
         first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -156,7 +127,7 @@ class Trainer:
             ending = await first
             for task in tasks:
                 task.cancel()
-        return f"{ending}{_last_words(log)}"
+        return f"{ending}{last_words(log)}"
 
     async def _understand(self, words: Words, run: RunId) -> None:
         duty = self._told
@@ -188,43 +159,6 @@ class Trainer:
                 pass  # a word of a newer trainer
 
 
-async def start_ranks(bench: Bench, settings: Settings, log: Path) -> list[Child]:
-    """One process a card (or one without a card), rank 0 first."""
-    world = settings.ranks or max(1, probe.card_count())
-    rendezvous = private_folder(bench.work) / f"rendezvous-{os.urandom(4).hex()}"
-    for old in bench.work.glob("rendezvous-*"):
-        old.unlink(missing_ok=True)
-    if log.exists() and log.stat().st_size > LOG_BYTES:
-        os.replace(log, log.with_suffix(".old"))
-    ranks: list[Child] = []
-    try:
-        for rank in range(world):
-            place = ["--rank", str(rank), "--world", str(world), "--rendezvous", str(rendezvous)]
-            ranks.append(await Child.start(settings.trainer, place, log, _environment(settings, rank, world)))
-    except BaseException:
-        await stop_all(ranks)
-        raise
-    return ranks
-
-
-def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:
-    """The first words to rank 0."""
-    return {
-        "op": "open",
-        "job": str(job),
-        "base": str(bench.base),
-        "data": [str(home / "data" / name) for name in collections(home)],
-        "work": str(bench.work),
-        "tensorboard": str(private_folder(bench.folder / "tensorboard")),
-        "fit": {
-            "engine": settings.engine,
-            "zero": settings.zero,
-            "dtype": settings.dtype,
-            "micro_batch": settings.micro_batch,
-        },
-    }
-
-
 def take_in(blobs: Blobs, file: Path, digest: Digest) -> None:
     """The update becomes a blob. The trainer keeps its own file, to answer the same question again."""
     if blobs.has(digest):
@@ -238,34 +172,6 @@ def take_in(blobs: Blobs, file: Path, digest: Digest) -> None:
     blobs.adopt(beside, digest)
 
 
-async def stop_all(ranks: list[Child], patience: float = STOP_SECONDS) -> None:
-    """Ask rank 0 (the others end with it), wait, insist. Goes through even when cancelled again."""
-
-    async def stop() -> None:
-        await asyncio.gather(*(child.stop(patience) for child in ranks))
-
-    stopping = asyncio.ensure_future(stop())
-    try:
-        await asyncio.shield(stopping)
-    except asyncio.CancelledError:
-        await asyncio.wait([stopping])
-        raise
-
-
-def _environment(settings: Settings, rank: int, world: int) -> Mapping[str, str]:
-    threads = settings.threads or os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // world)
-    environment = {
-        "OMP_NUM_THREADS": str(threads),
-        "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "LOCAL_RANK": str(rank),
-    }
-    if not probe.card_count():
-        environment["DS_ACCELERATOR"] = "cpu"
-    return environment
-
-
 def _metrics(raw: Mapping[str, Any]) -> Metrics:
     return tuple(sorted((str(name), float(value)) for name, value in raw.items() if isinstance(value, int | float)))
 
@@ -277,26 +183,3 @@ def _scalars(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return raw if isinstance(raw, dict) else {}
-
-
-def _how(returncode: int | None) -> str:
-    match returncode:
-        case None:
-            return ""
-        case 0:
-            return " without being asked"
-        case -9 | 137:
-            return " (it was killed: perhaps the memory was full)"
-        case _:
-            return f" (exit code {returncode})"
-
-
-def _last_words(log: Path) -> str:
-    """The last line of its log: usually the name of the error."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, log.stat().st_size - 8192))
-            lines = deque(file.read().decode(errors="replace").splitlines(), maxlen=1)
-    except OSError:
-        return "."
-    return f": {lines[0].strip()[:300]}" if lines and lines[0].strip() else "."
