@@ -12,8 +12,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc.aio
 
@@ -23,11 +22,11 @@ from node.logic.backoff import wait_seconds
 from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, Metrics, Readiness
 from node.logic.report import Activity
 from node.sent import Sent
+from node.session import Session, greet
 from shared import clock
 from shared.errors import PotluckError, Refusal, Refused, TryLater
 from shared.ids import RunId
 from shared.log import Log
-from shared.rpc.protocol import PROTOCOL
 from shared.rpc.v1 import node_pb2 as pb
 
 GOODBYE_SECONDS = 2.0  # an owner who types Ctrl-C waits no longer for the host
@@ -35,31 +34,6 @@ STEADY_SECONDS = 60.0  # a connection that lasted this long was a good one: back
 
 Dial = Callable[[], Awaitable[Connection]]
 Stream = grpc.aio.StreamStreamCall[pb.NodeMessage, pb.CoordinatorMessage]
-
-
-@dataclass(slots=True)
-class Session:
-    """One stream that was welcomed."""
-
-    line: Connection
-    call: Stream
-    heartbeat_seconds: float
-    clock_ahead: float  # seconds, this PC's clock minus the host's
-    addresses: tuple[str, ...]
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    told: Availability | None = None
-
-    async def say(self, message: pb.NodeMessage) -> None:
-        """One message; two at once would confuse gRPC. Raises TryLater when the stream has ended."""
-        async with self.writing:
-            try:
-                await self.call.write(message)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
-                raise TryLater("The connection to the host broke; it is made again by itself.") from error
-
-    async def close(self) -> None:
-        self.call.cancel()
-        await self.line.close()
 
 
 class Link:
@@ -207,34 +181,11 @@ class Link:
 
     async def _open(self) -> Session:
         """Dial, greet, and be welcomed."""
-        line = await self._dial()
-        call: Stream = line.stub.Control()
-        try:
-            me = self._introduce()
-            message = wire.greeting(me, PROTOCOL, int(time.time() * 1000))
-            counts = ", ".join(f"{d.name}: {d.documents} documents, {d.bytes} bytes" for d in me.data)
-            self._sent.note("greeting", message.ByteSize(), details=f"told of data: {counts or 'nothing'}")
-            async with asyncio.timeout(UNARY_SECONDS):
-                await call.write(message)
-                first = await self._read(line, call)
-            if first.WhichOneof("message") == "farewell":
-                _goodbye(first.farewell)
-            if first.WhichOneof("message") != "welcome":
-                raise TryLater(f"The host at {line.address} did not answer the greeting as agreed.")
-        except BaseException as error:
-            call.cancel()
-            await line.close()
-            if isinstance(error, TimeoutError):
-                raise TryLater(f"The host at {line.address} did not answer the greeting in time.") from error
-            if isinstance(error, asyncio.InvalidStateError | grpc.aio.AioRpcError):
-                raise await _ended(line, call) from error
-            raise
-        welcome = first.welcome
-        ahead = time.time() - welcome.clock_ms / 1000 if welcome.clock_ms else 0.0
-        if abs(ahead) > clock.WARN:
-            self._log.warn("clock", why=f"This PC's clock is {clock.difference_words(ahead)} of the host's.")
-        every = max(1, welcome.heartbeat_seconds)
-        return Session(line, call, every, ahead, tuple(welcome.addresses), told=me.availability)
+        session = await greet(await self._dial(), self._introduce(), self._sent)
+        if abs(session.clock_ahead) > clock.WARN:
+            off = clock.difference_words(session.clock_ahead)
+            self._log.warn("clock", why=f"This PC's clock is {off} of the host's.")
+        return session
 
     def _welcomed(self, session: Session) -> None:
         if self._session is None and self._said:
@@ -252,25 +203,12 @@ class Link:
 
     async def _listen(self, session: Session) -> NoReturn:
         while True:
-            message = await self._read(session.line, session.call)
+            message = await session.hear()
             match message.WhichOneof("message"):
                 case "duties":
                     self._hear(DutiesTold(wire.duties(message.duties, session.clock_ahead)))
-                case "farewell":
-                    _goodbye(message.farewell)
                 case _:
                     pass  # something a newer host says
-
-    async def _read(self, line: Connection, call: Stream) -> pb.CoordinatorMessage:
-        """The next message. Raises one of our errors when the stream has ended."""
-        try:
-            message: Any = await call.read()
-        except grpc.aio.AioRpcError as error:
-            raise line.trouble(error, "listening") from error
-        if message is grpc.aio.EOF:
-            raise await _ended(line, call)
-        assert isinstance(message, pb.CoordinatorMessage)
-        return message
 
     async def _beat(self, session: Session) -> None:
         note, size = 0, 0
@@ -288,25 +226,6 @@ class Link:
         if sentence not in self._said:
             self._said.add(sentence)
             self._log.warn("not-connected", why=sentence)
-
-
-def _goodbye(farewell: pb.Farewell) -> NoReturn:
-    """Never returns: the host's words as one of our errors."""
-    try:
-        refusal = Refusal(farewell.refusal)
-    except ValueError:
-        raise TryLater(farewell.sentence or "The host closed the connection; it is made again by itself.") from None
-    raise Refused(refusal, farewell.sentence)
-
-
-async def _ended(line: Connection, call: Stream) -> PotluckError:
-    """Why a stream ended: an orderly end is only a host that stops for a moment."""
-    code = await call.code()
-    if code is grpc.StatusCode.OK:
-        return TryLater(f"The host at {line.address} closed the connection (it may be restarting).")
-    metadata = grpc.aio.Metadata()
-    trailing = await call.trailing_metadata() or metadata
-    return line.trouble(grpc.aio.AioRpcError(code, metadata, trailing, await call.details()), "connecting")
 
 
 def _troubles(error: PotluckError | ExceptionGroup[Exception]) -> list[PotluckError]:
