@@ -163,7 +163,7 @@ def say_where(settings: Settings, authority: CertificateAuthority, reachable: tu
 def say(sentences: list[str]) -> None:
     """To whoever keeps this window open."""
     for sentence in sentences:
-        print(f"{datetime.now():%H:%M}  {printable(sentence)}", flush=True)  # noqa: DTZ005  the time on the wall
+        print(f"{datetime.now():%H:%M}  {printable(sentence)}", flush=True)
 
 
 def open_log(home: Path) -> TextIO:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
-from datetime import datetime
+from collections.abc import AsyncIterable, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shared.clock import nearby
 from shared.errors import printable
 from shared.rpc.v1 import operator_pb2
+from shared.units import plural
 
 COLOURS = {
     "ready": "green", "uploaded": "green", "counted": "green", "committed": "green", "finished": "green",
@@ -20,6 +21,8 @@ COLOURS = {
     "stopped": "yellow", "lost": "red", "broken": "red", "refused": "red", "revoked": "red", "failed": "red",
 }  # fmt: skip
 LATEST = 8  # rounds shown of each run
+LONGEST = 24  # characters of a PC's name
+GOING = ("preparing", "running")
 
 
 def show(reply: operator_pb2.StatusReply, parts: list[str]) -> None:
@@ -40,63 +43,88 @@ def picture(reply: operator_pb2.StatusReply, parts: list[str]) -> RenderableType
     if "nodes" in parts:
         made.append(nodes(reply))
     if "rounds" in parts:
-        made.extend(run(entry) for entry in reply.runs)
-        if not reply.runs:
-            made.append(
-                Text("No run yet. Start one: potluck coordinator start FILE (see deploy/examples/)", style="dim")
-            )
+        made.extend(runs(reply.runs))
     return Group(*made)
 
 
 def nodes(reply: operator_pb2.StatusReply) -> RenderableType:
     if not reply.nodes and not reply.invites:
         return Text("Nobody has joined yet. Invite a friend: potluck coordinator invite NAME", style="dim")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("PC", "state", "why", "hardware", "data", "last heard"):
-        table.add_column(column)
+    table = _table(("PC", "state", "heard", "about it"))
     for node in reply.nodes:
-        data = ", ".join(f"{d.name}: {d.documents:,} documents, {d.tokens:,} tokens" for d in node.data) or "not told"
+        about = [plain(node.sentence), plain(node.hardware, "dim"), *(plain(_data(data), "dim") for data in node.data)]
         table.add_row(
             Text.assemble(plain(node.name), " ", (node.node[:6], "dim")),
             coloured(node.state),
-            plain(node.sentence),
-            plain(node.hardware),
-            plain(data),
-            clock(node.last_seen_ms),
+            clock(node.last_seen_ms, reply.clock_ms),
+            Text("\n").join(line for line in about if line),
         )
     for invite in reply.invites:
         if invite.state == "open":
-            table.add_row(plain(invite.name), coloured("invited"), f"until {clock(invite.expires_ms)}")
+            until = f"to be used until {clock(invite.expires_ms, reply.clock_ms)}"
+            table.add_row(plain(invite.name), coloured("invited"), "", until)
     return table
 
 
+def runs(entries: Sequence[operator_pb2.RunStatus]) -> list[RenderableType]:
+    """What goes on, or what ended last, with its rounds; then a line for each that ended before, the newest first."""
+    if not entries:
+        return [Text("No run yet. Start one: potluck coordinator start FILE (see deploy/examples/)", style="dim")]
+    going = [entry for entry in entries if entry.state in GOING]
+    ended = [entry for entry in reversed(entries) if entry.state not in GOING]
+    whole = going or [entry for entry in ended if entry.history][:1]
+    lines = [_head(entry) for entry in ended if entry not in whole]
+    return [*(run(entry) for entry in whole), *([Text()] if lines else []), *lines]
+
+
 def run(entry: operator_pb2.RunStatus) -> RenderableType:
-    head = Text.assemble("\n", (entry.run, "bold"), "  ", coloured(entry.state), "  ", plain(entry.sentence))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("round", "phase", "PC", "state", "why", "share", "tokens", "loss"):
-        table.add_column(column, justify="right" if column in ("round", "share", "tokens", "loss") else "left")
-    for round_ in entry.history[-LATEST:]:
-        first = (f"{round_.number}/{entry.rounds}", coloured(round_.phase))
-        if not round_.members:
-            table.add_row(*first, "", "", plain(round_.sentence))
-        for index, member in enumerate(round_.members):
-            loss = member.metrics.get("loss")
+    rounds = entry.history[-LATEST:]
+    peopled = any(round_.members for round_ in rounds)
+    table = _table(("round", "state", *(("done", "tokens", "loss") if peopled else ()), "why"))
+    for round_ in rounds:
+        figures = ("", "", plain(_loss(round_.metrics))) if peopled else ()
+        table.add_row(plain(str(round_.number)), coloured(round_.phase), *figures, plain(_outcome(round_)))
+        for member in round_.members:
             table.add_row(
-                *(first if index == 0 else ("", "")),
-                plain(member.name), coloured(member.state), plain(member.sentence), f"{member.share:.0%}",
-                f"{member.tokens:,}" if member.tokens else "",
-                f"{loss:.3f}" if loss is not None else "",
+                plain(f"  {member.name}"), coloured(member.state), f"{member.share:.0%}",
+                f"{member.tokens:,}" if member.tokens else "", _loss(member.metrics), plain(member.sentence),
             )  # fmt: skip
-        if summary := "  ".join(
-            f"{name} {value:.3f}"
-            for name, value in sorted(round_.metrics.items())
-            if name in ("loss", "bits_per_byte", "perplexity")
-        ):
-            table.add_row("", "", "[dim]all[/dim]", "", f"[dim]{summary}[/dim]")
-    parts: list[RenderableType] = [head, table]
+    parts: list[RenderableType] = [Text(), _head(entry), *([table] if rounds else [])]
+    if peopled:
+        parts.append(Text("done: the part of its round's training that a PC did", style="dim"))
     if entry.model_folder:
-        parts.append(Text(f"model: {entry.model_folder}", style="dim"))
+        parts.append(Text(f"model: {entry.model_folder}", style="dim", overflow="fold"))
     return Group(*parts)
+
+
+def _outcome(round_: operator_pb2.RoundStatus) -> str:
+    figures = (("perplexity", "perplexity"), ("bits_per_byte", "bits a byte"))
+    told = [f"{words} {round_.metrics[name]:.3f}" for name, words in figures if name in round_.metrics]
+    return ", ".join([*([round_.sentence] if round_.sentence else []), *told])
+
+
+def _head(entry: operator_pb2.RunStatus) -> RenderableType:
+    return Text.assemble((entry.run, "bold"), "  ", coloured(entry.state), "  ", plain(entry.sentence))
+
+
+def _table(columns: Sequence[str]) -> Table:
+    """The last column takes what room is left, over several lines if need be."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        figures = column in ("done", "tokens", "loss")
+        table.add_column(
+            column, justify="right" if figures else "left", no_wrap=column != columns[-1],
+            max_width=LONGEST if column in ("PC", "round") else None,
+        )  # fmt: skip
+    return table
+
+
+def _data(data: operator_pb2.DataCountStatus) -> str:
+    return f"{data.name}: {plural(data.documents, 'document')}, {plural(data.tokens, 'token')}"
+
+
+def _loss(metrics: Mapping[str, float]) -> str:
+    return f"{metrics['loss']:.3f}" if "loss" in metrics else ""
 
 
 def coloured(state: str) -> Text:
@@ -108,10 +136,6 @@ def plain(words: str, style: str = "") -> Text:
     return Text(printable(words), style=style)
 
 
-def clock(milliseconds: int) -> str:
-    """The local time; with the day when it was not today."""
-    if not milliseconds:
-        return "never"
-    then = datetime.fromtimestamp(milliseconds / 1000).astimezone()
-    today = datetime.now().astimezone().date() == then.date()
-    return then.strftime("%H:%M:%S" if today else "%a %d %b %H:%M")
+def clock(milliseconds: int, now: int) -> str:
+    """A short local time."""
+    return nearby(milliseconds / 1000, now / 1000) if milliseconds else "never"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from coordinator.doors.convert import milliseconds
@@ -9,6 +10,7 @@ from coordinator.logic import members, tables
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.rounds import Round
 from coordinator.logic.runs import Run
+from shared.clock import nearby
 from shared.rpc.v1 import operator_pb2
 
 if TYPE_CHECKING:
@@ -34,9 +36,12 @@ class Status:
         ]
         return operator_pb2.StatusReply(
             cluster=self._cluster, words=self._words, addresses=self._addresses, clock_ms=milliseconds(now),
-            nodes=[self._node(row) for row in tables.nodes(state)], invites=invites,
+            nodes=[self._node(row) for row in tables.nodes(state, self._when)], invites=invites,
             runs=[self._run(state, run) for run in state.runs.values()],
         )  # fmt: skip
+
+    def _when(self, at: float) -> str:
+        return nearby(at, self._ledger.now())
 
     def _node(self, row: tables.NodeRow) -> operator_pb2.NodeStatus:
         data = [
@@ -58,9 +63,10 @@ class Status:
         )  # fmt: skip
 
     def _round(self, state: Cluster, run: Run, round_: Round) -> operator_pb2.RoundStatus:
-        rows = tables.members(state, round_, lambda node: self._heartbeats.share(node, run.run, round_.number))
+        share = partial(self._heartbeats.share, run=run.run, round_number=round_.number)
+        rows = tables.members(state, round_, share, self._when)
         return operator_pb2.RoundStatus(
-            number=round_.number, phase=round_.phase.value, sentence=tables.round_sentence(round_),
+            number=round_.number, phase=round_.phase.value, sentence=tables.round_sentence(round_, self._when),
             opened_ms=milliseconds(round_.opened), deadline_ms=milliseconds(round_.deadline),
             closed_ms=milliseconds(round_.closed), model=round_.model or "", metrics=round_.metrics,
             members=[

@@ -59,6 +59,15 @@ def span(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+def nearby(at: float, now: float) -> str:
+    """For whoever sits at this PC, by its own clock: "21:04" today, "Tue 21:04" in the days around, "3 May 2026"."""
+    when, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone().date()
+    days = abs((when.date() - today).days)
+    if days >= 6:
+        return f"{when.day} {when:%b %Y}"
+    return f"{when:%H:%M}" if days == 0 else f"{when:%a %H:%M}"
+
+
 def moment(at: float) -> str:
     """UTC seconds -> "3 May 2026 at 21:04 UTC": the same words wherever the reader lives."""
     when = datetime.fromtimestamp(at, UTC)

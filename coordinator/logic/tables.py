@@ -12,10 +12,11 @@ from coordinator.logic.facts import Ability, DataCount, Metrics
 from coordinator.logic.presence import Link, Presence
 from coordinator.logic.rounds import Member, Phase, Round, Standing
 from coordinator.logic.runs import Run, RunPhase
-from shared.clock import moment
 from shared.ids import NodeId
+from shared.units import plural
 
 Share = Callable[[NodeId], float]
+When = Callable[[float], str]  # UTC seconds -> a short time for whoever reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,18 @@ class MemberRow:
     metrics: Metrics = field(default_factory=dict)
 
 
-def nodes(cluster: Cluster) -> list[NodeRow]:
+def nodes(cluster: Cluster, when: When) -> list[NodeRow]:
     """Every PC that ever joined, in the order of joining."""
-    return [_node(cluster, node) for node in cluster.members.nodes]
+    return [_node(cluster, node, when) for node in cluster.members.nodes]
 
 
-def members(cluster: Cluster, round: Round, share: Share) -> list[MemberRow]:
+def members(cluster: Cluster, round: Round, share: Share, when: When) -> list[MemberRow]:
     """Who takes part in a round; before it trains, who could."""
     named = cluster.members.nodes
     evaluators = [node for node in sorted(round.evaluators) if node not in round.members]
-    rows = [_member(named[node].name, member, round, share(node)) for node, member in sorted(round.members.items())]
+    rows = [
+        _member(named[node].name, member, round, share(node), when) for node, member in sorted(round.members.items())
+    ]
     extra = [
         MemberRow(
             node,
@@ -64,20 +67,24 @@ def members(cluster: Cluster, round: Round, share: Share) -> list[MemberRow]:
     return sorted([*rows, *extra], key=lambda row: row.name)
 
 
-def round_sentence(round: Round) -> str:
+def round_sentence(round: Round, when: When) -> str:
     """What the round waits for, or how it ended."""
     match round.phase:
         case Phase.RECRUITING:
-            return f"waiting for {round.quorum} PCs; {len(round.here)} could start now"
+            return f"waiting for {plural(round.quorum, 'PC')}; {len(round.here)} could start now"
         case Phase.TRAINING:
             held = len(rounds.updates(round))
-            return f"{held} of {len(round.members)} updates are here; closes by {moment(round.deadline)} at the latest"
+            return (
+                f"{held} of {plural(len(round.members), 'update')} here; closes by {when(round.deadline)} at the latest"
+            )
         case Phase.MERGING:
-            return f"merging {len(rounds.updates(round))} updates"
+            return f"merging {plural(len(rounds.updates(round)), 'update')}"
         case Phase.EVALUATING:
-            return f"the new model stands; {len(round.evaluations)} of {len(round.evaluators)} PCs have measured it"
+            return (
+                f"the new model stands; measured by {len(round.evaluations)} of {plural(len(round.evaluators), 'PC')}"
+            )
         case Phase.COMMITTED:
-            return f"{len(rounds.updates(round))} updates merged"
+            return f"{plural(len(rounds.updates(round)), 'update')} merged"
         case Phase.ABANDONED:
             return f"given up: {round.sentence}; the model is as it was"
         case _:
@@ -89,24 +96,24 @@ def run_sentence(run: Run) -> str:
         case RunPhase.PREPARING:
             return "the first model is being made"
         case RunPhase.RUNNING:
-            return f"{run.committed} of {run.spec['rounds']} rounds done"
+            return f"{run.committed} of {plural(run.spec['rounds'], 'round')} done"
         case RunPhase.FINISHED:
-            return f"all {run.committed} rounds done"
+            return f"all done: {plural(run.committed, 'round')}"
         case RunPhase.STOPPED:
-            return f"stopped by the host after {run.committed} of {run.spec['rounds']} rounds"
+            return f"by the host after {run.committed} of {plural(run.spec['rounds'], 'round')}"
         case RunPhase.FAILED:
             return run.sentence
         case _:
             assert_never(run.phase)
 
 
-def _node(cluster: Cluster, node: NodeId) -> NodeRow:
+def _node(cluster: Cluster, node: NodeId, when: When) -> NodeRow:
     member, presence = cluster.members.nodes[node], cluster.presences.get(node)
     if member.revoked is not None:
-        return NodeRow(node, member.name, "revoked", f"removed by the host on {moment(member.revoked)}")
+        return NodeRow(node, member.name, "revoked", f"by the host since {when(member.revoked)}")
     if presence is None:
         return NodeRow(node, member.name, "joined", "has not started `potluck node run` yet")
-    state, sentence = _standing(cluster, presence)
+    state, sentence = _standing(presence, when)
     return NodeRow(node, member.name, state, _joined(sentence, _sent(cluster, node)), presence.hardware, presence.data)
 
 
@@ -117,22 +124,22 @@ def _sent(cluster: Cluster, node: NodeId) -> str:
     return next((f"{_percent(u.share)} of this round sent" for u in updates if u is not None and u.share < 1), "")
 
 
-def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
+def _standing(presence: Presence, when: When) -> tuple[str, str]:
     match presence.link:
         case Link.LOST:
-            return "lost", f"not heard since about {moment(presence.since)}"
+            return "lost", f"not heard since about {when(presence.since)}"
         case Link.STOPPED:
-            return "stopped", f"by its owner on {moment(presence.since)}"
+            return "stopped", f"by its owner since {when(presence.since)}"
         case Link.LEFT:
-            return "left", f"said goodbye on {moment(presence.since)}"
+            return "left", f"said goodbye, gone since {when(presence.since)}"
         case Link.HERE:
             said = presence.availability
             match said.state:
                 case Ability.READY:
                     return "ready", ""
                 case Ability.PAUSED:
-                    until = f", until {moment(said.until)}" if said.until else ""
-                    return "paused", f"by its owner since {moment(said.since)}{until}"
+                    until = f", until {when(said.until)}" if said.until else ""
+                    return "paused", f"by its owner since {when(said.since)}{until}"
                 case Ability.NO_DATA:
                     return "no data", said.sentence or "has nothing to train on yet"
                 case Ability.BROKEN | Ability.STOPPED:
@@ -143,16 +150,16 @@ def _standing(cluster: Cluster, presence: Presence) -> tuple[str, str]:
             assert_never(presence.link)
 
 
-def _member(name: str, member: Member, round: Round, share: float) -> MemberRow:
+def _member(name: str, member: Member, round: Round, share: float, when: When) -> MemberRow:
     update = member.update
     metrics = {**dict(update.metrics if update else ()), **round.evaluations.get(member.node, {})}
     done = update.share if update else share
-    state, sentence = _work(member, round, done)
+    state, sentence = _work(member, round, done, when)
     tokens, size = (update.tokens, update.size) if update else (0, 0)
     return MemberRow(member.node, name, state, sentence, done, tokens, size, metrics)
 
 
-def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
+def _work(member: Member, round: Round, share: float, when: When) -> tuple[str, str]:
     """A word for the column, and the reason."""
     partly = f"{_percent(share)} of this round done" if share else ""
     match member.standing:
@@ -163,19 +170,19 @@ def _work(member: Member, round: Round, share: float) -> tuple[str, str]:
             part = f"{_percent(share)} of this round sent" if share < 1 else ""
             return ("counted" if round.model is not None else "uploaded"), part
         case Standing.LOST if member.sentence:
-            return "stopped", _joined(f"{member.sentence} on {moment(member.since)}", partly)
+            return "stopped", _joined(f"{member.sentence} since {when(member.since)}", partly)
         case Standing.LOST:
-            return "lost", _joined(f"not heard since {moment(member.since)}", partly)
+            return "lost", _joined(f"not heard since {when(member.since)}", partly)
         case Standing.PAUSED:
-            return "paused", _joined(f"by its owner since {moment(member.since)}", partly)
+            return "paused", _joined(f"by its owner since {when(member.since)}", partly)
         case Standing.UNABLE:
             return "unable", _joined(member.sentence, partly)
         case Standing.LEFT:
-            return "left", _joined(f"said goodbye at {moment(member.since)}", partly)
+            return "left", _joined(f"said goodbye, gone since {when(member.since)}", partly)
         case Standing.REFUSED:
             return "refused", member.sentence
         case Standing.LATE:
-            return "late", f"its update came {moment(member.since)}, after the round had closed"
+            return "late", f"its update came after the round had closed ({when(member.since)})"
         case Standing.REVOKED:
             return "revoked", member.sentence
         case _:

@@ -23,7 +23,7 @@ NASTY = ["[/x]", "[link=http://x]here[/link]", "\x1b[2J\x1b]0;owned\x07", "two\r
 def test_a_pause_until_any_moment_can_be_shown(until_ms: int) -> None:
     said = node_pb2.Availability(state=node_pb2.Availability.STATE_PAUSED, until_ms=until_ms)
     state = tell(group(ANA, BO), AvailabilityChanged(AT, BO, convert.availability(said, AT)))
-    assert [row.state for row in tables.nodes(state)] == ["ready", "paused"]
+    assert [row.state for row in tables.nodes(state, str)] == ["ready", "paused"]
 
 
 @pytest.mark.parametrize("nasty", NASTY)

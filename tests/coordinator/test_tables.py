@@ -8,6 +8,7 @@ from coordinator.logic import cluster, tables
 from coordinator.logic.cluster import Cluster, Fact
 from coordinator.logic.facts import Ability, Availability, AvailabilityChanged, Elapsed, Left, Lost, UpdateRefused
 from coordinator.logic.members import Revoked
+from shared.clock import moment
 from tests.coordinator.stories import (
     ANA,
     BO,
@@ -35,14 +36,14 @@ STOPPED = Availability(Ability.STOPPED, EVENING)
 
 def why(state: Cluster, name: str) -> str:
     """The host's line about one PC."""
-    return next(f"{row.state}: {row.sentence}".rstrip(": ") for row in tables.nodes(state) if row.name == name)
+    return next(f"{row.state}: {row.sentence}".rstrip(": ") for row in tables.nodes(state, moment) if row.name == name)
 
 
 def work(state: Cluster, name: str, number: int = 1, share: float = 0.0) -> str:
     """The host's line about one PC in one round."""
     run = the_run(state)
     round = next(round for round in (*run.history, run.round) if round is not None and round.number == number)
-    rows = tables.members(state, round, lambda _: share)
+    rows = tables.members(state, round, lambda _: share, moment)
     return next(f"{row.state}: {row.sentence}".rstrip(": ") for row in rows if row.name == name)
 
 
@@ -57,9 +58,9 @@ def test_a_paused_pc_says_since_when_and_what_it_has_sent() -> None:
     ("fact", "line"),
     [
         (Lost(EVENING, BO), "lost: not heard since about 24 Nov 2025 at 21:04 UTC"),
-        (Left(EVENING, BO), "left: said goodbye on 24 Nov 2025 at 21:04 UTC"),
-        (AvailabilityChanged(EVENING, BO, STOPPED), "stopped: by its owner on 24 Nov 2025 at 21:04 UTC"),
-        (Revoked(EVENING, BO), "revoked: removed by the host on 24 Nov 2025 at 21:04 UTC"),
+        (Left(EVENING, BO), "left: said goodbye, gone since 24 Nov 2025 at 21:04 UTC"),
+        (AvailabilityChanged(EVENING, BO, STOPPED), "stopped: by its owner since 24 Nov 2025 at 21:04 UTC"),
+        (Revoked(EVENING, BO), "revoked: by the host since 24 Nov 2025 at 21:04 UTC"),
         (
             greeted(BO, EVENING, paused(EVENING, until=EVENING + 7200)),
             "paused: by its owner since 24 Nov 2025 at 21:04 UTC, until 24 Nov 2025 at 23:04 UTC",
@@ -84,15 +85,15 @@ def test_a_round_says_what_each_member_does() -> None:
     state = tell(state, uploaded(ANA, share=0.37), UpdateRefused(2.0, RUN, 1, BO, digest("bad"), "NaN in lm_head"))
     assert work(state, "Ana") == "uploaded: 37 % of this round sent"
     assert work(state, "Bo") == "refused: NaN in lm_head"
-    assert "1 of 3 updates are here" in tables.round_sentence(the_round(state))
+    assert "1 of 3 updates here" in tables.round_sentence(the_round(state), moment)
 
 
 def test_a_pc_whose_owner_stopped_it_is_not_called_lost() -> None:
     state = training(ANA, BO, deadline_seconds=1e10)
     state = tell(state, AvailabilityChanged(EVENING, BO, STOPPED), Lost(EVENING + 45, BO))
-    assert why(state, "Bo") == "stopped: by its owner on 24 Nov 2025 at 21:04 UTC"
+    assert why(state, "Bo") == "stopped: by its owner since 24 Nov 2025 at 21:04 UTC"
     assert work(state, "Bo", share=0.37) == (
-        "stopped: by its owner on 24 Nov 2025 at 21:04 UTC, 37 % of this round done"
+        "stopped: by its owner since 24 Nov 2025 at 21:04 UTC, 37 % of this round done"
     )
 
 
@@ -103,20 +104,20 @@ def test_an_ended_round_says_what_became_of_each_member() -> None:
         state, merged(1, ANA, BO, at=102.0), *(evaluated(n, 103.0) for n in (ANA, BO, CEM)), summarised(1, 104.0)
     )
     assert work(state, "Ana") == "counted"
-    assert tables.round_sentence(the_run(state).history[0]) == "2 updates merged"
-    (ana, *_) = tables.members(state, the_run(state).history[0], lambda _: 0.0)
+    assert tables.round_sentence(the_run(state).history[0], moment) == "2 updates merged"
+    (ana, *_) = tables.members(state, the_run(state).history[0], lambda _: 0.0, moment)
     assert (ana.share, ana.tokens, ana.bytes, ana.metrics) == (1.0, 2048, 100, {"loss": 2.0})
 
 
 def test_a_round_that_was_given_up_says_why() -> None:
     state = tell(training(ANA, BO), uploaded(ANA), Elapsed(100.0))
-    sentence = tables.round_sentence(the_run(state).history[0])
+    sentence = tables.round_sentence(the_run(state).history[0], moment)
     assert sentence == "given up: only 1 of the 2 updates it needs came before its deadline; the model is as it was"
     assert work(state, "Bo") == "missed: sent nothing before the round closed"
 
 
 def test_a_waiting_round_says_for_how_many() -> None:
     state = tell(group(ANA), *started())
-    assert tables.round_sentence(the_round(state)) == "waiting for 2 PCs; 1 could start now"
+    assert tables.round_sentence(the_round(state), moment) == "waiting for 2 PCs; 1 could start now"
     assert tables.run_sentence(the_run(state)) == "0 of 2 rounds done"
     assert cluster.plan(state) == ()
