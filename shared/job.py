@@ -100,12 +100,12 @@ def parse(data: bytes) -> Job:
     return job
 
 
-def _count(shape: tuple[int, ...]) -> int:
 def payload_bytes(job: Job, codec: Codec) -> int:
     """Bytes of all trainable tensors in that codec, without the file's header."""
     return sum(_count(tensor.shape) for tensor in job.tensors) * (2 if codec == "bf16" else 4)
 
 
+def _count(shape: tuple[int, ...]) -> int:
     total = 1
     for size in shape:
         total *= size
