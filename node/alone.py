@@ -36,6 +36,8 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
         model, job = await _fetch(home, run, blobs, progress)
         bench = Bench(private_folder(home / "runs" / run / "alone"))
         read = job_.parse(blobs.read(job))
+        if read.app is not None:
+            raise OwnerMustAct("This run trains with a Flower app, which has no way to train alone here.")
         await in_thread(lambda: bases.furnish(bench.base, read, blobs))
         log = home / "log" / "trainer.log"
         ranks = await start_ranks(bench, chosen, log)

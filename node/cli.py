@@ -135,6 +135,22 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command("allow-app")
+def allow_app(
+    folder: Annotated[Path | None, typer.Argument(help="The folder of a Flower app that you have and trust.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A setting of this PC for the app (repeatable).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    forget: Annotated[str, typer.Option(metavar="DIGEST", help="Take a consent back.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Let runs use a Flower app on this PC. Without a folder: what is allowed. Code never comes over the network."""
+    from node import allowing
+
+    allowing.allow_app(default_home(), folder, config or [], forget, yes=yes, as_json=as_json)
+
+
 @app.command(hidden=True)
 def alone(run: str, as_json: Json = False) -> None:
     """The baseline: train alone on this PC's own text, for as many steps as the whole run has."""

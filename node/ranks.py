@@ -7,13 +7,14 @@ import os
 import sys
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from node import probe
 from node.home import Settings, collections
 from shared.children import Child, Words
 from shared.disk import private_folder
+from shared.job import Job
 
 LOG_BYTES = 16 << 20  # then the trainer's log starts anew, and the old one is kept once
 STOP_SECONDS = 10.0  # from closing its standard input to insisting
@@ -60,6 +61,11 @@ async def start_ranks(bench: Bench, settings: Settings, log: Path) -> list[Child
         await stop_all(ranks)
         raise
     return ranks
+
+
+def fitting(settings: Settings, job: Job) -> Settings:
+    """A Flower app has a trainer of its own, and one process."""
+    return settings if job.app is None else replace(settings, trainer="node.train.apps", ranks=1)
 
 
 def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:

@@ -129,7 +129,9 @@ def lay_out(job: Job, blobs: Blobs, model: Digest, folder: Path) -> Path:
             _show(base / name, tuned / name)
         elif not weights and (job.lora is not None or name != "config.json"):
             bases.link_or_copy(base / name, tuned / name)
-    if job.lora is None:
+    if job.app is not None:  # arrays are all there is
+        save_for_others(blobs.require(model), tuned / "model.safetensors")
+    elif job.lora is None:
         config = json.loads((base / "config.json").read_bytes())
         write(tuned / "config.json", _json({**config, "dtype": "float32", "torch_dtype": "float32"}), 0o644)
         save_for_others(blobs.require(model), tuned / "model.safetensors")

@@ -29,7 +29,7 @@ from node.logic.facts import (
     UpdateWritten,
 )
 from node.logic.wishes import KeepTrainer
-from node.ranks import STOP_SECONDS, Bench, how_ended, last_words, opening, start_ranks, stop_all
+from node.ranks import STOP_SECONDS, Bench, fitting, how_ended, last_words, opening, start_ranks, stop_all
 from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import private_folder
@@ -63,7 +63,7 @@ class Trainer:
                 self._hear(TrainerStarted(wish.run))
                 bench = Bench(private_folder(self._home / "runs" / wish.run))
                 await in_thread(lambda: furnish(bench.base, job, self._blobs))
-                ranks += await start_ranks(bench, self._settings, log)
+                ranks += await start_ranks(bench, fitting(self._settings, job), log)
                 self._lead = ranks[0]
                 await self._lead.tell(opening(self._home, bench, self._settings, self._blobs.path(wish.job)))
                 ending = await self._hear_all(ranks, wish.run, log)

@@ -1,4 +1,4 @@
-"""What the owner changes on disk while the agent runs: wishes in owner.json, text collections under data/."""
+"""What the owner changes on disk while the agent runs: owner.json, collections under data/, consents under apps/."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Watching:
             yield OwnerResumed()
 
     def _data(self) -> Iterator[Fact]:
-        metas = collections(self._home)
-        edition = hashlib.sha256(json.dumps(metas, sort_keys=True).encode()).hexdigest()[:12]
+        metas, allowed = collections(self._home), sorted(path.name for path in (self._home / "apps").glob("[0-9a-f]*"))
+        edition = hashlib.sha256(json.dumps([metas, allowed], sort_keys=True).encode()).hexdigest()[:12]
         if edition != self._edition:
             self._edition = edition
             yield DataChanged(tuple(metas), edition)

@@ -19,12 +19,12 @@ Codec = Literal["fp32", "bf16"]
 _DIMENSIONS = 8  # of a tensor
 _NAME = 300  # characters of a name for people, or of a tensor
 _KINDS: dict[type, tuple[str, ...]] = {  # of entries that JSON could bring as something else
-    str: ("run", "name", "base", "schedule", "update", "codec"),
+    str: ("run", "name", "base", "schedule", "update", "codec", "app"),
     int: ("rounds", "lora", "lora_alpha", "sequence", "batch", "steps", "evaluate_tokens"),
     float: ("seconds", "lr", "warmup", "weight_decay", "clip"),
     bool: ("evaluate",),
 }
-_MAY_LACK = ("lora", "steps", "seconds")
+_MAY_LACK = ("lora", "steps", "seconds", "app")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
@@ -76,6 +76,7 @@ class Job:
     mods: tuple[Mod, ...] = ()  # around the node's training
     evaluate: bool = True  # held-out bits per byte after each round
     evaluate_tokens: int = 2048
+    app: Digest | None = None  # a Flower app, allowed by each owner (shared/apps.py), trains instead of us
 
 
 def dump(job: Job) -> bytes:
@@ -163,6 +164,7 @@ def _complaints(job: Job) -> list[str]:
         ),
         (not any(mod_trouble(mod) for mod in job.mods), "a mod that this version does not know"),
         (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
+        (job.app is None or (is_digest(job.app) and job.update == "weights" and not job.files), "the Flower app"),
     ]
     return [complaint for fine, complaint in rules if not fine]
 

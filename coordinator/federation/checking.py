@@ -18,11 +18,12 @@ from shared.models.materialise import require
 def main() -> int:
     os.environ.update(QUIET)  # read when Flower is imported
 
+    from coordinator.federation import app
     from coordinator.federation.choose import travel
 
     spec, folder = json.load(sys.stdin), sys.argv[1]
     looks: dict[str, Callable[[], object]] = {
-        "model": lambda: require(spec["model"], folder),
+        "model": lambda: (app.load if app.is_app(spec["model"]) else require)(spec["model"], folder),
         "strategy": lambda: travel(spec),
     }
     print(json.dumps([[part, words] for part, look in looks.items() if (words := _trouble(look))]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.federation import diloco, stock
+from coordinator.federation import app, diloco, stock
 from coordinator.federation.carrier import Carrier, Store
 from coordinator.federation.parameters import outer_step
 from shared.errors import OwnerMustAct
@@ -17,6 +17,11 @@ Spec = Mapping[str, Any]  # a checked run file: see coordinator/runfile.py
 def travel(spec: Spec) -> tuple[UpdateKind, Codec]:
     """What nodes send, and how encoded. Raises OwnerMustAct when the strategy or a parameter is not one we know."""
     name, parameters = spec["strategy"]["name"], spec["strategy"].get("parameters", {})
+    if app.is_app(spec["model"]) and (name == diloco.NAME or spec.get("mods")):
+        raise OwnerMustAct(
+            "A Flower app returns whole weights and brings its own mods: choose one of Flower's strategies other than "
+            f"{diloco.NAME}, and leave `mods` out."
+        )
     if name == diloco.NAME:
         outer_step(parameters, spec["rounds"])
         if spec.get("mods"):
@@ -35,7 +40,7 @@ def mods(spec: Spec) -> tuple[Mod, ...]:
     """The client mods of the run file, and the one that the strategy cannot do without."""
     chosen = tuple(Mod(mod["name"], dict(mod["parameters"])) for mod in spec.get("mods", ()))
     entry = stock.STOCK.get(spec["strategy"]["name"])
-    needed = entry.mod if entry else ""
+    needed = entry.mod if entry and not app.is_app(spec["model"]) else ""
     return chosen if not needed or needed in {mod.name for mod in chosen} else (*chosen, Mod(needed))
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.federation import app
+from coordinator.federation.app import AppModel
 from coordinator.federation.carrier import Store
 from coordinator.federation.choose import Spec, mods, travel
 from coordinator.federation.stock import require_memory
 from shared.blobs import Blobs, digest_of
 from shared.codec import safe
+from shared.codec.bf16 import Float32
 from shared.disk import require_space, sync_folder
 from shared.errors import PeerMisbehaved
 from shared.ids import Digest, RunId
@@ -34,6 +38,8 @@ def prepare(run: RunId, spec: Spec, folder: str, cache: Path, blobs: Blobs) -> P
     `folder` is where relative model paths start. Raises OwnerMustAct in words.
     """
     update, codec = travel(spec)
+    if app.is_app(spec["model"]):
+        return _prepare_app(run, spec, app.load(spec["model"], folder), blobs)
     base = materialise(spec["model"], folder, cache)
     recipe: Recipe = spec["recipe"]
     tensors = trainables(check(base), recipe)
@@ -43,10 +49,19 @@ def prepare(run: RunId, spec: Spec, folder: str, cache: Path, blobs: Blobs) -> P
         require_memory(strategy["name"], strategy.get("parameters", {}), tensors, spec["quorum"])
     files = {name: _publish(path, store, cache) for name, path in travelling(base).items()}
     job = _job(run, spec, files, tensors)
-    return Prepared(blobs.put(dump(job)), _start(store, base, recipe))
+    return Prepared(blobs.put(dump(job)), _start(store, initial(base, recipe, tensors, _seed(run))))
 
 
-def _job(run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[TensorSpec, ...]) -> Job:
+def _prepare_app(run: RunId, spec: Spec, model: AppModel, blobs: Blobs) -> Prepared:
+    """Nothing travels but the arrays and the app's digest."""
+    spec = {**spec, "model": f"Flower app {model.app.name}", "recipe": {"kind": "full"}}
+    job = _job(run, spec, {}, model.tensors, model.app.digest)
+    return Prepared(blobs.put(dump(job)), _start(Store(blobs, run, model.tensors, "fp32"), model.initial()))
+
+
+def _job(
+    run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[TensorSpec, ...], foreign: Digest | None = None
+) -> Job:
     update, codec = travel(spec)
     rank = spec["recipe"].get("rank") if spec["recipe"]["kind"] == "lora" else None
     job = Job(
@@ -62,6 +77,7 @@ def _job(run: RunId, spec: Spec, files: dict[str, Digest], tensors: tuple[Tensor
         codec=codec,
         betas=(float(spec["betas"][0]), float(spec["betas"][1])),
         mods=mods(spec),
+        app=foreign,
         evaluate=bool(spec["evaluate"]),
         **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate_tokens")},
         **{key: spec[key] for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},
@@ -93,11 +109,16 @@ def _linked(file: Path, target: Path) -> bool:
     return True
 
 
-def _start(store: Store, base: Path, recipe: Recipe) -> Digest:
-    """The first values of everything that is trained; chance depends on the run alone."""
+def _seed(run: RunId) -> int:
+    """Chance depends on the run alone."""
+    return int.from_bytes(hashlib.sha256(run.encode()).digest()[:4], "big")
+
+
+def _start(store: Store, values: Iterator[tuple[str, Float32]]) -> Digest:
+    """The first values of everything that is trained."""
     where = safe.layout(store.tensors, "fp32")
     require_space(store.blobs.root, where.size, "the first model")
-    seed = int.from_bytes(hashlib.sha256(store.run.encode()).digest()[:4], "big")
     with store.spooled("model") as path:
-        digest = safe.write(path, initial(base, recipe, store.tensors, seed), where)
+        digest = safe.write(path, values, where)
+        safe.finite(path, where)
         return store.blobs.adopt(path, digest)

@@ -1,0 +1,1 @@
+"""An app as somebody else would write it: it knows Flower and numpy, and nothing of Potluck."""
