@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from coordinator.logic import members, presence, rounds, runs, verdicts
+from coordinator.logic import members, presence, rounds, runs
 from coordinator.logic.facts import (
     AvailabilityChanged,
     Configured,
@@ -37,7 +37,6 @@ from coordinator.logic.members import InviteFailed, InviteMade, Joined, MemberFa
 from coordinator.logic.presence import Link, Presence
 from coordinator.logic.rounds import Phase, Standing
 from coordinator.logic.runs import Ready, Run, RunPhase
-from coordinator.logic.verdicts import Answer, Verdict
 from coordinator.logic.wishes import Configure, Duty, DutyKind, Wake, Wish
 from shared.ids import Digest, NodeId, RunId
 
@@ -105,25 +104,6 @@ def duties(cluster: Cluster, node: NodeId) -> tuple[Duty, ...]:
     if here is None or here.link is not Link.HERE:
         return ()
     return tuple(duty for run in in_order(cluster) if (duty := _duty(run, node)) is not None)
-
-
-def verdict(cluster: Cluster, run: RunId, round: int, node: NodeId, digest: Digest | None = None) -> Answer:
-    """What became of the node's update (of that very one, when `digest` is given): answerable for ever."""
-    found = cluster.runs.get(run)
-    record = runs.record(found, round) if found is not None else None
-    if record is None:
-        return Answer(Verdict.NOTHING, f"There is no round {round} in a run called {run}.")
-    return verdicts.verdict(record, node, digest)
-
-
-def welcomes_update(cluster: Cluster, run: RunId, round: int, node: NodeId) -> bool:
-    """Whether an update of this node for this round would be used, if it is good."""
-    found = cluster.runs.get(run)
-    open_round = found.round if found is not None else None
-    if open_round is None or open_round.number != round or open_round.phase is not Phase.TRAINING:
-        return False
-    member = open_round.members.get(node)
-    return member is not None and member.update is None and member.standing is not Standing.REVOKED
 
 
 def keep(cluster: Cluster) -> set[Digest]:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from coordinator.logic import cluster
+from coordinator.logic import cluster, runs, verdicts
 from coordinator.logic.cluster import Cluster, Fact
 from coordinator.logic.facts import (
     Ability,
@@ -23,6 +23,7 @@ from coordinator.logic.facts import (
 from coordinator.logic.members import InviteMade, Joined
 from coordinator.logic.rounds import Round, updates
 from coordinator.logic.runs import Run
+from coordinator.logic.verdicts import Answer, Verdict
 from shared.ids import Digest, NodeId, RunId
 
 ANA, BO, CEM, DEE = (NodeId(name) for name in ("ana", "bo", "cem", "dee"))
@@ -108,3 +109,9 @@ def the_round(state: Cluster, run: RunId = RUN) -> Round:
 
 def senders(round: Round) -> list[NodeId]:
     return [update.node for update in updates(round)]
+
+
+def verdict(state: Cluster, run: RunId, round: int, node: NodeId, digest: Digest | None = None) -> Answer:
+    """What the door would say of the node's update."""
+    found = runs.record(state.runs[run], round) if run in state.runs else None
+    return verdicts.verdict(found, node, digest) if found is not None else Answer(Verdict.NOTHING, "")

@@ -44,6 +44,7 @@ from tests.coordinator.stories import (
     the_run,
     training,
     uploaded,
+    verdict,
 )
 
 
@@ -123,7 +124,7 @@ def test_later_duties_name_the_delta_that_leads_to_the_model() -> None:
 def test_a_revoked_node_is_dropped_and_never_comes_back() -> None:
     state = tell(training(ANA, BO, CEM), uploaded(CEM), Revoked(2.0, CEM))
     assert senders(the_round(state)) == []
-    assert cluster.verdict(state, RUN, 1, CEM).verdict is Verdict.REFUSED
+    assert verdict(state, RUN, 1, CEM).verdict is Verdict.REFUSED
     state = tell(state, greeted(CEM, 3.0), uploaded(CEM, 3.0, digest=digest("again")))
     assert CEM not in state.presences
     assert senders(the_round(state)) == []
@@ -186,21 +187,6 @@ def test_the_slowest_chosen_node_sets_the_first_deadline() -> None:
 def test_a_run_that_is_started_twice_is_started_once() -> None:
     state = training(ANA, BO)
     assert tell(state, RunStarted(0.0, RUN, {}, "")) == state
-
-
-def test_an_update_is_welcome_only_while_it_would_count() -> None:
-    state = training(ANA, BO)
-    assert cluster.welcomes_update(state, RUN, 1, ANA)
-    assert not cluster.welcomes_update(state, RUN, 1, CEM)
-    assert not cluster.welcomes_update(state, RUN, 2, ANA)
-    assert not cluster.welcomes_update(tell(state, uploaded(ANA)), RUN, 1, ANA)
-    assert not cluster.welcomes_update(tell(state, Elapsed(100.0)), RUN, 1, ANA)
-
-
-def test_a_verdict_about_nothing_says_so() -> None:
-    assert cluster.verdict(group(ANA), RunId("none"), 1, ANA).verdict is Verdict.NOTHING
-    assert cluster.verdict(training(ANA, BO), RUN, 1, ANA).verdict is Verdict.NOTHING
-    assert cluster.verdict(training(ANA, BO), RUN, 9, ANA).verdict is Verdict.NOTHING
 
 
 def test_pending_updates_and_the_newest_models_are_kept() -> None:

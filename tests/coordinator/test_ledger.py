@@ -40,6 +40,7 @@ from tests.coordinator.stories import (
     the_round,
     the_run,
     uploaded,
+    verdict,
 )
 
 BEGIN: tuple[Fact, ...] = (*joined(ANA), greeted(ANA), *joined(BO), greeted(BO), *started(), configured(ANA, BO))
@@ -175,7 +176,7 @@ def test_a_restart_goes_on_where_it_was() -> None:
             assert kinds(store)[-1] in ("Uploaded", "CoordinatorStarted")
             assert books.state == cluster.apply(before, CoordinatorStarted(1006.0))
             assert the_round(books.state).deadline == 1105.0
-            assert cluster.verdict(books.state, RUN, 2, BO).verdict == "accepted"
+            assert verdict(books.state, RUN, 2, BO).verdict == "accepted"
 
     asyncio.run(story())
 

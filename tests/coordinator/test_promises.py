@@ -48,7 +48,7 @@ from coordinator.logic.wishes import (
 )
 from coordinator.store import facts
 from shared.ids import Digest, NodeId, RunId
-from tests.coordinator.stories import ANA, BO, CEM, DEE, SPEC, digest, group, joined
+from tests.coordinator.stories import ANA, BO, CEM, DEE, SPEC, digest, group, joined, verdict
 
 pytestmark = pytest.mark.slow  # a thousand histories for each promise
 
@@ -245,7 +245,7 @@ def an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(st
     ]
     assert len(counted) == len(set(counted))
     for update, known in acknowledged.items():
-        answer = cluster.verdict(step.after, *update)
+        answer = verdict(step.after, *update)
         assert answer.verdict in final | {Verdict.ACCEPTED}
         assert answer.sentence
         assert known not in final or answer.verdict is known, "a final verdict stays"
@@ -253,7 +253,7 @@ def an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(st
         acknowledged[update] = answer.verdict
     if isinstance(fact := step.fact, Uploaded):
         update = (fact.run, fact.round, fact.node, fact.digest)
-        if cluster.verdict(step.after, *update).verdict is Verdict.ACCEPTED:
+        if verdict(step.after, *update).verdict is Verdict.ACCEPTED:
             acknowledged[update] = Verdict.ACCEPTED
 
 

@@ -31,6 +31,7 @@ from tests.coordinator.stories import (
     the_run,
     training,
     uploaded,
+    verdict,
 )
 
 
@@ -66,7 +67,7 @@ def test_a_run_ends_after_as_many_committed_rounds_as_it_asked_for() -> None:
     run = the_run(state)
     assert (run.phase, run.committed, run.round) == (RunPhase.FINISHED, 2, None)
     assert cluster.plan(state) == ()
-    assert [cluster.verdict(state, RUN, number, ANA).verdict for number in (1, 2)] == [Verdict.COUNTED] * 2
+    assert [verdict(state, RUN, number, ANA).verdict for number in (1, 2)] == [Verdict.COUNTED] * 2
 
 
 def test_an_abandoned_round_takes_a_number_but_no_progress() -> None:
@@ -75,7 +76,7 @@ def test_an_abandoned_round_takes_a_number_but_no_progress() -> None:
     assert (run.committed, run.model) == (0, digest("model", RUN, 0))
     assert the_round(state).number == 2
     assert cluster.plan(state) == (Configure(RUN, 2, (ANA, BO)),)
-    assert cluster.verdict(state, RUN, 1, ANA).verdict is Verdict.ABANDONED
+    assert verdict(state, RUN, 1, ANA).verdict is Verdict.ABANDONED
     state = tell(state, configured(ANA, BO, at=101.0, round=2))
     assert cluster.duties(state, ANA)[0].done == 0
 
@@ -84,13 +85,13 @@ def test_a_stopped_run_gives_up_its_open_round() -> None:
     state = tell(training(ANA, BO), uploaded(ANA), RunStopped(5.0, RUN))
     assert the_run(state).phase is RunPhase.STOPPED
     assert cluster.plan(state) == ()
-    assert "stopped" in cluster.verdict(state, RUN, 1, ANA).sentence
+    assert "stopped" in verdict(state, RUN, 1, ANA).sentence
 
 
 def test_stopping_while_the_last_model_is_measured_finishes_the_run() -> None:
     state = tell(training(ANA, BO, rounds=1), uploaded(ANA), uploaded(BO), merged(1, ANA, BO), RunStopped(3.0, RUN))
     assert the_run(state).phase is RunPhase.FINISHED
-    assert cluster.verdict(state, RUN, 1, ANA).verdict is Verdict.COUNTED
+    assert verdict(state, RUN, 1, ANA).verdict is Verdict.COUNTED
 
 
 def test_a_run_that_cannot_be_prepared_fails_in_words() -> None:
