@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coordinator.doors.convert import milliseconds
 from coordinator.logic import members, tables
 from coordinator.logic.cluster import Cluster
-from coordinator.logic.rounds import Round
+from coordinator.logic.round_state import Round
 from coordinator.logic.runs import Run
 from shared.clock import nearby
 from shared.rpc.v1 import operator_pb2

@@ -13,7 +13,7 @@ from coordinator.doors import convert, inspection
 from coordinator.logic import claims, verdicts
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.facts import UpdateRefused, Uploaded
-from coordinator.logic.rounds import Phase, Round
+from coordinator.logic.round_state import Phase, Round
 from coordinator.logic.runs import Run, record
 from coordinator.logic.verdicts import Answer, Verdict
 from shared.blobs import Blobs

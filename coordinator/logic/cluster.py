@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from coordinator.logic import members, presence, rounds, runs
+from coordinator.logic import members, presence, runs
 from coordinator.logic.facts import (
     AvailabilityChanged,
     Configured,
@@ -35,7 +35,7 @@ from coordinator.logic.facts import (
 )
 from coordinator.logic.members import InviteFailed, InviteMade, Joined, MemberFact, Members, Revoked
 from coordinator.logic.presence import Link, Presence
-from coordinator.logic.rounds import Phase, Standing
+from coordinator.logic.round_state import Phase, Standing, unmeasured, updates
 from coordinator.logic.runs import Ready, Run, RunPhase
 from coordinator.logic.wishes import Configure, Duty, DutyKind, Wake, Wish
 from shared.ids import Digest, NodeId, RunId
@@ -212,7 +212,7 @@ def _duty(run: Run, node: NodeId) -> Duty | None:
     member = round.members.get(node)
     if round.phase is Phase.TRAINING and member and member.standing in (Standing.ASKED, Standing.PAUSED):
         return replace(duty, config=member.config)
-    if round.phase is Phase.EVALUATING and not round.summarising and node in rounds.unmeasured(round):
+    if round.phase is Phase.EVALUATING and not round.summarising and node in unmeasured(round):
         return replace(duty, kind=DutyKind.EVALUATE, deadline=round.evaluation_deadline)
     return None
 
@@ -224,4 +224,4 @@ def _blobs(run: Run) -> Iterable[Digest | None]:
         yield from (record.base, record.model, record.delta)
     if run.round is not None:
         yield from (run.round.base, run.round.model, run.round.delta, run.round.state)
-        yield from (update.digest for update in rounds.updates(run.round))
+        yield from (update.digest for update in updates(run.round))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
 from coordinator.logic.facts import Spec
-from coordinator.logic.rounds import Phase, Round, duration, waiting
+from coordinator.logic.round_state import Phase, Round, duration, waiting
 from shared.ids import NodeId
 
 UNKNOWN_SECONDS = 600.0  # a round's estimate when nobody has measured a step yet

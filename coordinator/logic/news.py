@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.presence import Link, Presence
-from coordinator.logic.rounds import Phase, Round, updates
+from coordinator.logic.round_state import Phase, Round, updates
 from coordinator.logic.runs import Run, RunPhase
 from shared.ids import NodeId
 from shared.units import plural

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from coordinator.logic.facts import Ability, Availability, AvailabilityChanged, DataCount, Greeted, Left, Lost, NodeFact
-from coordinator.logic.rounds import Standing
+from coordinator.logic.round_state import Standing
 from shared.ids import NodeId
 
 

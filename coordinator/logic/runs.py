@@ -16,7 +16,7 @@ from enum import StrEnum
 from coordinator.logic import rounds
 from coordinator.logic.deadlines import deadline
 from coordinator.logic.facts import Configured, Extended, Prepared, RoundFact, RunFailed, RunStarted, RunStopped, Spec
-from coordinator.logic.rounds import EDGES, Phase, Round, Standing
+from coordinator.logic.round_state import EDGES, Phase, Round, Standing
 from coordinator.logic.wishes import Prepare, Wish
 from shared.ids import Digest, NodeId, RunId
 from shared.units import plural

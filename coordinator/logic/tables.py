@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from coordinator.logic import rounds
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.facts import Ability, DataCount, Metrics
 from coordinator.logic.presence import Link, Presence
-from coordinator.logic.rounds import Member, Phase, Round, Standing
+from coordinator.logic.round_state import Member, Phase, Round, Standing, updates
 from coordinator.logic.runs import Run, RunPhase
 from shared.ids import NodeId
 from shared.units import plural
@@ -73,18 +72,18 @@ def round_sentence(round: Round, when: When) -> str:
         case Phase.RECRUITING:
             return f"waiting for {plural(round.quorum, 'PC')}; {len(round.here)} could start now"
         case Phase.TRAINING:
-            held = len(rounds.updates(round))
+            held = len(updates(round))
             return (
                 f"{held} of {plural(len(round.members), 'update')} here; closes by {when(round.deadline)} at the latest"
             )
         case Phase.MERGING:
-            return f"merging {plural(len(rounds.updates(round)), 'update')}"
+            return f"merging {plural(len(updates(round)), 'update')}"
         case Phase.EVALUATING:
             return (
                 f"the new model stands; measured by {len(round.evaluations)} of {plural(len(round.evaluators), 'PC')}"
             )
         case Phase.COMMITTED:
-            return f"{plural(len(rounds.updates(round)), 'update')} merged"
+            return f"{plural(len(updates(round)), 'update')} merged"
         case Phase.ABANDONED:
             return f"given up: {round.sentence}; the model is as it was"
         case _:

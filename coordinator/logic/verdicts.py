@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from coordinator.logic.rounds import EDGES, Phase, Round, Standing
+from coordinator.logic.round_state import EDGES, Phase, Round, Standing
 from shared.ids import Digest, NodeId
 
 

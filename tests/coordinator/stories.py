@@ -21,7 +21,7 @@ from coordinator.logic.facts import (
     Uploaded,
 )
 from coordinator.logic.members import InviteMade, Joined
-from coordinator.logic.rounds import Round, updates
+from coordinator.logic.round_state import Round, updates
 from coordinator.logic.runs import Run
 from coordinator.logic.verdicts import Answer, Verdict
 from shared.ids import Digest, NodeId, RunId

@@ -17,7 +17,7 @@ from coordinator.logic.facts import (
 )
 from coordinator.logic.members import Revoked
 from coordinator.logic.presence import Link
-from coordinator.logic.rounds import Phase, Standing
+from coordinator.logic.round_state import Phase, Standing
 from coordinator.logic.verdicts import Verdict
 from coordinator.logic.wishes import Configure, DutyKind, Evaluate, Prepare, Train, Wake
 from shared.ids import RunId

@@ -19,7 +19,7 @@ from coordinator.ledger import Ledger
 from coordinator.logic import cluster
 from coordinator.logic.cluster import Fact
 from coordinator.logic.facts import CoordinatorStarted, Elapsed
-from coordinator.logic.rounds import Phase
+from coordinator.logic.round_state import Phase
 from coordinator.store import facts
 from coordinator.store.journal import Row, Snapshot, Store, snapshot
 from coordinator.store.memory import MemoryStore

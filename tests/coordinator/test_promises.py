@@ -33,7 +33,7 @@ from coordinator.logic.facts import (
     Uploaded,
 )
 from coordinator.logic.members import Revoked
-from coordinator.logic.rounds import EDGES, Phase, Round
+from coordinator.logic.round_state import EDGES, Phase, Round, updates
 from coordinator.logic.runs import RUN_EDGES, Run
 from coordinator.logic.verdicts import Verdict
 from coordinator.logic.wishes import (
@@ -206,7 +206,7 @@ def test_no_history_breaks_a_promise(moves: list[Move]) -> None:
 def nothing_merges_below_quorum(step: Step) -> None:
     for _, round in every_round(step.after):
         if round.phase in (Phase.MERGING, Phase.EVALUATING, Phase.COMMITTED):
-            assert len(rounds.updates(round)) >= round.quorum
+            assert len(updates(round)) >= round.quorum
     for wish in cluster.plan(step.after):
         if isinstance(wish, Merge):
             assert len({update.node for update in wish.updates}) >= SPEC["quorum"]
@@ -241,7 +241,7 @@ def an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason(st
         (run.run, round.number, update.node, update.digest)
         for run, round in every_round(step.after)
         if round.model is not None
-        for update in rounds.updates(round)
+        for update in updates(round)
     ]
     assert len(counted) == len(set(counted))
     for update, known in acknowledged.items():
@@ -268,7 +268,7 @@ def no_revoked_node_appears_after_its_revocation(step: Step) -> None:
                 newest = [round for round in rounds_of(now) if round.model][-1]
                 assert isinstance(step.fact, Merged)
                 assert node not in step.fact.nodes, "that merge was under way before the revocation"
-                assert node not in {update.node for update in rounds.updates(newest)}
+                assert node not in {update.node for update in updates(newest)}
 
 
 def what_has_ended_wants_nothing(step: Step) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.logic import rounds
 from coordinator.logic.facts import Configured, Evaluated, Extended, Summarised, UpdateRefused
-from coordinator.logic.rounds import EDGES, Phase, Round, Standing
+from coordinator.logic.round_state import EDGES, Phase, Round, Standing, duration, updates, waiting
 from coordinator.logic.verdicts import Verdict, verdict
 from coordinator.logic.wishes import Configure, Evaluate, Merge, Summarise, Train, Wake
 from shared.ids import NodeId
@@ -76,7 +76,7 @@ def test_a_member_that_comes_back_is_waited_for_again() -> None:
     round = rounds.notice(training(ANA, BO, CEM), CEM, Standing.LOST, at=1.0)
     round = rounds.notice(round, CEM, Standing.ASKED, at=2.0)
     round = rounds.apply(rounds.apply(round, uploaded(ANA)), uploaded(BO))
-    assert rounds.waiting(round) == (CEM,)
+    assert waiting(round) == (CEM,)
 
 
 def test_a_paused_member_may_send_what_it_has() -> None:
@@ -84,7 +84,7 @@ def test_a_paused_member_may_send_what_it_has() -> None:
     assert round.members[BO].sentence == "gaming"
     round = rounds.apply(rounds.apply(round, uploaded(ANA)), uploaded(BO, share=0.37))
     assert round.phase is Phase.MERGING
-    assert [update.share for update in rounds.updates(round)] == [1.0, 0.37]
+    assert [update.share for update in updates(round)] == [1.0, 0.37]
 
 
 def test_a_round_waits_for_the_last_of_its_quorum_until_the_deadline() -> None:
@@ -109,7 +109,7 @@ def test_a_late_update_gets_a_verdict() -> None:
     round = rounds.apply(round, uploaded(CEM, at=100.0))
     assert round.members[CEM].standing is Standing.LATE
     assert verdict(round, CEM).verdict is Verdict.LATE
-    assert [update.node for update in rounds.updates(round)] == [ANA, BO]
+    assert [update.node for update in updates(round)] == [ANA, BO]
 
 
 def test_a_refused_update_counts_as_an_answer() -> None:
@@ -210,7 +210,7 @@ def test_time_without_a_coordinator_is_not_held_against_anybody() -> None:
     assert rounds.elapse(round, 1099.0).phase is Phase.TRAINING
     for node in (ANA, BO):
         round = rounds.apply(round, uploaded(node, at=1050.0))
-    assert rounds.duration(round) == 50.0
+    assert duration(round) == 50.0
 
 
 @pytest.mark.parametrize("phase", Phase)

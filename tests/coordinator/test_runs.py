@@ -8,7 +8,7 @@ from coordinator.logic import cluster, runs
 from coordinator.logic.cluster import Cluster
 from coordinator.logic.deadlines import deadline, extension
 from coordinator.logic.facts import Elapsed, Left, Prepared, RunFailed, RunStopped, UpdateRefused
-from coordinator.logic.rounds import Phase, Round, Standing
+from coordinator.logic.round_state import Phase, Round, Standing
 from coordinator.logic.runs import RunPhase
 from coordinator.logic.verdicts import Verdict
 from coordinator.logic.wishes import Configure, Prepare
