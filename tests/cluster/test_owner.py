@@ -25,8 +25,9 @@ def training(group: Group) -> Group:
 
 def begin(group: Group, **changes: object) -> str:
     """Start a run, and wait until ana and bo are in the middle of its first round."""
-    run = group.start(**changes)
     group.run(*group.friends)
+    group.until("everybody", lambda: all(group.node(name)["state"] == "ready" for name in group.friends))
+    run = group.start(**changes)
     group.until("both to train", lambda: all(group.doing(name).get("step") == 1 for name in ("ana", "bo")))
     return run
 
