@@ -20,6 +20,7 @@ from shared.children import Child, Words
 from shared.disk import HomeLock, private_folder
 from shared.errors import OwnerMustAct
 from shared.ids import Digest
+from shared.result import furnish
 
 
 async def train_alone(home: Path, run: str, progress: Progress) -> Words:
@@ -38,7 +39,7 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
         read = job_.parse(blobs.read(job))
         if read.app is not None:
             raise OwnerMustAct("This run trains with a Flower app, which has no way to train alone here.")
-        await in_thread(lambda: bases.furnish(bench.base, read, blobs))
+        await in_thread(lambda: furnish(bench.base, read, blobs))
         log = home / "log" / "trainer.log"
         ranks = await start_ranks(bench, chosen, log)
         try:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 from node.blobs_link import in_thread
 from shared.blobs import Blobs, digest_of
 from shared.children import Child
-from shared.disk import private_folder
 from shared.ids import Digest
 from shared.job import Job
+from shared.result import link_or_copy
 
 _PACKAGE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # never a path
 MAKE_SECONDS = 600.0
@@ -30,31 +28,6 @@ async def provide(job: Job, blobs: Blobs, cache: Path, log: Path) -> frozenset[D
         await _make(job.base, cache, log)
         found |= await in_thread(lambda: _adopt_from(cache, missing, blobs))
     return found
-
-
-def furnish(folder: Path, job: Job, blobs: Blobs) -> None:
-    """The job's base model as a Hugging Face folder. Raises Refused when a blob is missing."""
-    private_folder(folder)
-    for stray in folder.iterdir():
-        if stray.name not in job.files:
-            stray.unlink()
-    for name, digest in job.files.items():
-        source, target = blobs.require(digest), folder / name
-        if target.exists() and target.stat().st_size == source.stat().st_size and os.path.samefile(source, target):
-            continue
-        link_or_copy(source, target)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link where the disk can do it, else a copy; the target appears at once."""
-    beside = target.with_name(f".{target.name}.new")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:  # another disk, or one without hard links
-        shutil.copyfile(source, beside)
-    os.replace(beside, target)
-    beside.unlink(missing_ok=True)  # between two names of one file, rename does nothing
 
 
 def _adopt_from(cache: Path, missing: dict[str, Digest], blobs: Blobs) -> frozenset[Digest]:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from node import bases
 from node.blobs_link import BlobsLink, in_thread
@@ -21,12 +17,10 @@ from node.store.database import connect as open_database
 from shared import job as job_
 from shared.blobs import Blobs
 from shared.children import Child
-from shared.disk import private_folder, replacing, write
-from shared.errors import OwnerMustAct, PeerMisbehaved
+from shared.disk import private_folder, write
+from shared.errors import OwnerMustAct
 from shared.ids import Digest
-from shared.job import Job
-
-_HEADER = 64 << 20  # bytes; the longest header of a file we would believe
+from shared.result import lay_out, link_or_copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +55,12 @@ async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Re
         await line.close()
         database.close()
     folder = private_folder(to or home / "result" / found.run)
-    tuned = await in_thread(lambda: lay_out(read, blobs, model, folder))
+    base, tuned = folder / "base", folder / ("model" if read.lora is None else "adapter")
+    await in_thread(lambda: lay_out(read, blobs, model, base, tuned))
     blobs.keep_only({job, model, *read.files.values()})
     write(folder / "round.json", _json({"round": found.round, "rounds": found.rounds}), 0o644)
     progress(1.0, "")
-    return Result(found.run, found.round, found.rounds, folder / "base", tuned, read.lora is not None)
+    return Result(found.run, found.round, found.rounds, base, tuned, read.lora is not None)
 
 
 def earlier(home: Path, run: str) -> Result | None:
@@ -110,81 +105,8 @@ def _adopt(wanted: list[Digest], home: Path, blobs: Blobs) -> None:
         theirs = home / "blobs" / digest[:2] / digest
         if not blobs.has(digest) and theirs.exists():
             own = blobs.root / "partial" / f"{digest}.own"
-            bases.link_or_copy(theirs, own)
+            link_or_copy(theirs, own)
             blobs.adopt(own, digest)
-
-
-def lay_out(job: Job, blobs: Blobs, model: Digest, folder: Path) -> Path:
-    """`folder`/base, and `folder`/adapter or `folder`/model beside it. Returns the latter.
-
-    The folder may be moved: nothing in it names the place where it lies. An adapter's folder also shows its base's
-    configuration and weights, so that transformers finds the whole model in it.
-    """
-    base = folder / "base"
-    bases.furnish(base, job, blobs)
-    tuned = private_folder(folder / ("model" if job.lora is None else "adapter"))
-    for name in job.files:
-        weights = name.endswith((".safetensors", ".safetensors.index.json"))
-        if weights and job.lora is not None:
-            _show(base / name, tuned / name)
-        elif not weights and (job.lora is not None or name != "config.json"):
-            bases.link_or_copy(base / name, tuned / name)
-    if job.app is not None:  # arrays are all there is
-        save_for_others(blobs.require(model), tuned / "model.safetensors")
-    elif job.lora is None:
-        config = json.loads((base / "config.json").read_bytes())
-        write(tuned / "config.json", _json({**config, "dtype": "float32", "torch_dtype": "float32"}), 0o644)
-        save_for_others(blobs.require(model), tuned / "model.safetensors")
-    else:
-        write(tuned / "adapter_config.json", _json(_adapter_config(job)), 0o644)
-        save_for_others(blobs.require(model), tuned / "adapter_model.safetensors")
-    return tuned
-
-
-def save_for_others(blob: Path, target: Path) -> None:
-    """The same values under a header that says `pt`, which transformers asks for; copied, never held in memory."""
-    with open(blob, "rb") as source:
-        try:
-            (length,) = struct.unpack("<Q", source.read(8))
-            if length > _HEADER:
-                raise ValueError("its header is too long")
-            header = {"__metadata__": {"format": "pt"}, **json.loads(source.read(length))}
-        except (ValueError, struct.error, TypeError) as error:
-            raise PeerMisbehaved(f"The model that was fetched is not a safetensors file ({error}).") from error
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        with replacing(target, 0o644) as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            shutil.copyfileobj(source, file, 1 << 20)
-
-
-def _show(file: Path, beside: Path) -> None:
-    """A relative symbolic link, which moves along and takes no room when copied; else a hard link or a copy."""
-    beside.unlink(missing_ok=True)
-    try:
-        beside.symlink_to(os.path.relpath(file, beside.parent))
-    except OSError:  # Windows without the right, or a disk without links
-        bases.link_or_copy(file, beside)
-
-
-def _adapter_config(job: Job) -> dict[str, Any]:
-    """For peft: which layers have an adapter is read off the tensors' names (`...q_proj.lora_A.weight`)."""
-    return {
-        "base_model_name_or_path": "../base",
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "lora_alpha": job.lora_alpha,
-        "lora_dropout": 0.0,
-        "modules_to_save": None,
-        "peft_type": "LORA",
-        "r": job.lora,
-        "target_modules": sorted({tensor.name.split(".")[-3] for tensor in job.tensors}),
-        "task_type": "CAUSAL_LM",
-        "use_dora": False,
-        "use_rslora": False,
-    }
 
 
 def _json(value: object) -> bytes:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from node.bases import furnish
 from node.blobs_link import in_thread
 from node.home import Settings
 from node.logic.facts import (
@@ -36,6 +35,7 @@ from shared.disk import private_folder
 from shared.errors import PotluckError
 from shared.ids import Digest, RunId
 from shared.job import Job
+from shared.result import furnish
 
 OPENING_SECONDS = 1.0  # from asking to insisting, while it is still opening: it has nothing to save
 

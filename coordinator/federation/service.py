@@ -20,7 +20,7 @@ from flwr.serverapp.exception import AggregationError, InconsistentMessageReplie
 from coordinator.federation.carrier import Carrier, Store
 from coordinator.federation.choose import carrier
 from coordinator.federation.diloco import WEIGHT
-from coordinator.federation.export import export, lay_out_base
+from coordinator.federation.export import export
 from coordinator.federation.grid import RoundGrid
 from coordinator.federation.monitor import Monitor
 from coordinator.federation.prepare import prepare
@@ -94,7 +94,6 @@ class Service:
         store = Store(self._blobs, job.run, job.tensors, job.codec)
         store.sweep()
         self._open = _Open(job, carrier(spec, store), RoundGrid(job.run))
-        lay_out_base(job, self._blobs, self._work / "base")
 
     def _configure(self, round_: int, model: Digest, state: Digest | None, nodes: Sequence[NodeId]) -> Words:
         run = self._opened()

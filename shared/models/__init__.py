@@ -9,9 +9,9 @@ from __future__ import annotations
 from shared.models.folder import check, travelling
 from shared.models.materialise import default_cache, materialise, usual_tokenizer
 from shared.models.merge import merge_adapter
-from shared.models.trainables import Recipe, adapter_config, initial, trainables
+from shared.models.trainables import Recipe, initial, trainables
 
 __all__ = [
-    "Recipe", "adapter_config", "check", "default_cache", "initial", "materialise", "merge_adapter", "trainables",
+    "Recipe", "check", "default_cache", "initial", "materialise", "merge_adapter", "trainables",
     "travelling", "usual_tokenizer",
 ]  # fmt: skip

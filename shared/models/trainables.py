@@ -69,28 +69,6 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(words[:16], "little")))
 
 
-def adapter_config(recipe: Recipe, base: str) -> dict[str, Any]:
-    """The adapter_config.json that belongs beside LoRA tensors of these names, for peft and the tools that read it."""
-    assert recipe["kind"] == "lora"
-    rank = _rank(recipe)
-    return {
-        "base_model_name_or_path": base,
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": True,
-        "lora_alpha": recipe.get("alpha") or 2 * rank,
-        "lora_dropout": 0.0,
-        "modules_to_save": None,
-        "peft_type": "LORA",
-        "r": rank,
-        "target_modules": [*ATTENTION, *MLP],
-        "task_type": "CAUSAL_LM",
-        "use_dora": False,
-        "use_rslora": False,
-    }
-
-
 def _rank(recipe: Recipe) -> int:
     rank = recipe.get("rank")
     assert rank, recipe

@@ -328,7 +328,7 @@ def test_the_exported_adapter_holds_the_merged_values(home: Path) -> None:
         assert all((there[name] == array).all() for name, array in child.load(job, merged["model"]).items())
         config = json.loads((folder / "adapter_config.json").read_text())
         assert (config["r"], config["lora_alpha"]) == (2, 4)
-        assert os.path.isfile(Path(config["base_model_name_or_path"]) / "model.safetensors")
+        assert os.path.isfile(folder / config["base_model_name_or_path"] / "model.safetensors")
         card = (folder / "README.md").read_text()
         assert "averaged apart" in card
         assert merged["model"] in card

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from node import result
 from node.store.database import connect
 from shared import invite, job
 from shared.codec import safe
 from shared.errors import PeerMisbehaved
 from shared.ids import RunId
 from shared.job import Job, TensorSpec
+from shared.result import save_for_others
 from shared.rpc.v1 import node_pb2 as pb
 from tests.node import homes
 from tests.node.fake_coordinator import FakeCoordinator
@@ -186,7 +186,7 @@ def test_the_newest_model_is_laid_out_for_other_tools(tmp_path: Path) -> None:
 def test_a_model_whose_header_lies_is_refused(tmp_path: Path) -> None:
     (tmp_path / "false").write_bytes(b"\xff" * 100)
     with pytest.raises(PeerMisbehaved, match="not a safetensors file"):
-        result.save_for_others(tmp_path / "false", tmp_path / "out")
+        save_for_others(tmp_path / "false", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

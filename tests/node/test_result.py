@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from node.result import earlier, lay_out
+from node.result import earlier
 from shared.blobs import Blobs
 from shared.codec import safe
 from shared.ids import RunId
@@ -17,6 +17,7 @@ from shared.job import Job
 from shared.models import folder, fresh
 from shared.models.merge import merge_adapter
 from shared.models.trainables import Recipe, generator, trainables
+from shared.result import lay_out
 from tests.node import homes
 
 
@@ -61,7 +62,9 @@ def laid_out(at: Path, recipe: Recipe) -> Path:
     )  # fmt: skip
     values = [(t.name, generator(1, t.name).standard_normal(t.shape, np.float32) * np.float32(0.25)) for t in tensors]
     safe.write(blobs.root / "model", values, safe.layout(tensors, "fp32"))
-    return lay_out(job, blobs, blobs.adopt(blobs.root / "model"), at / "result")
+    tuned = at / "result" / ("adapter" if job.lora else "model")
+    lay_out(job, blobs, blobs.adopt(blobs.root / "model"), at / "result" / "base", tuned)
+    return tuned
 
 
 @pytest.mark.slow

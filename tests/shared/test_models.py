@@ -19,7 +19,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from shared.blobs import digest_of
 from shared.errors import OwnerMustAct
 from shared.models import (
-    adapter_config,
     check,
     default_cache,
     initial,
@@ -31,6 +30,7 @@ from shared.models import (
 )
 from shared.models.trainables import Recipe
 from shared.models.weights import read, stored, write
+from shared.result import adapter_config
 
 FULL: Recipe = {"kind": "full"}
 LORA: Recipe = {"kind": "lora", "rank": 4, "alpha": 8}
@@ -59,12 +59,12 @@ def peft_model(folder: Path) -> Any:
     return get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
 
 
-def save_adapter(folder: Path, tensors: dict[str, np.ndarray], recipe: Recipe) -> Path:
+def save_adapter(folder: Path, tensors: dict[str, np.ndarray]) -> Path:
     folder.mkdir()
     save_file(
         {name: torch.from_numpy(value.copy()) for name, value in tensors.items()}, folder / "adapter_model.safetensors"
     )
-    (folder / "adapter_config.json").write_text(json.dumps(adapter_config(recipe, "tiny")))
+    (folder / "adapter_config.json").write_text(json.dumps(adapter_config(4, 8, tensors, "tiny")))
     return folder
 
 
@@ -137,7 +137,7 @@ def test_full_training_starts_from_the_base(tiny: Path) -> None:
 
 
 def test_a_merged_adapter_is_what_peft_merges(tiny: Path, tmp_path: Path) -> None:
-    adapter = save_adapter(tmp_path / "adapter", some_adapter(tiny), LORA)
+    adapter = save_adapter(tmp_path / "adapter", some_adapter(tiny))
     merged = merge_adapter(tiny, adapter, tmp_path / "merged")
     ours = AutoModelForCausalLM.from_pretrained(merged).state_dict()
     theirs = (
@@ -161,8 +161,8 @@ def read_torch(folder: Path, name: str) -> torch.Tensor:
 def test_an_unusual_adapter_is_not_merged_wrongly(
     tiny: Path, tmp_path: Path, change: dict[str, Any], word: str
 ) -> None:
-    adapter = save_adapter(tmp_path / "adapter", some_adapter(tiny), LORA)
-    config = adapter_config(LORA, "tiny") | change
+    adapter = save_adapter(tmp_path / "adapter", some_adapter(tiny))
+    config = json.loads((adapter / "adapter_config.json").read_bytes()) | change
     (adapter / "adapter_config.json").write_text(json.dumps(config))
     with pytest.raises(OwnerMustAct, match=word):
         merge_adapter(tiny, adapter, tmp_path / "merged")
@@ -170,7 +170,7 @@ def test_an_unusual_adapter_is_not_merged_wrongly(
 
 def test_an_adapter_of_another_model_is_refused(tiny: Path, tmp_path: Path) -> None:
     stranger = {"base_model.model.model.layers.99.mlp.up_proj.lora_A.weight": np.zeros((4, 64), np.float32)}
-    adapter = save_adapter(tmp_path / "adapter", stranger, LORA)
+    adapter = save_adapter(tmp_path / "adapter", stranger)
     with pytest.raises(OwnerMustAct, match="another model"):
         merge_adapter(tiny, adapter, tmp_path / "merged")
 

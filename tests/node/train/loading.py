@@ -10,7 +10,7 @@ import torch
 
 from node.data.tokens import collect
 from node.train.measure import held_out
-from shared.models.trainables import adapter_config
+from shared.result import adapter_config
 from tests.node.train.room import Room
 
 
@@ -29,7 +29,8 @@ def loss_of_adapter(room: Room, adapter: Path, folder: Path) -> float:
     folder.mkdir()
     shutil.copy(adapter, folder / "adapter_model.safetensors")
     assert room.job.lora is not None
-    words = adapter_config({"kind": "lora", "rank": room.job.lora, "alpha": room.job.lora_alpha}, str(room.base))
+    names = [tensor.name for tensor in room.job.tensors]
+    words = adapter_config(room.job.lora, room.job.lora_alpha, names, str(room.base))
     (folder / "adapter_config.json").write_text(json.dumps(words))
     base = AutoModelForCausalLM.from_pretrained(room.base, local_files_only=True, dtype=torch.float32)
     return _loss(room, PeftModel.from_pretrained(base, folder))

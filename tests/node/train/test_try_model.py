@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 from node.train.try_model import answers, show
 from shared.errors import OwnerMustAct
-from shared.models import Recipe, adapter_config, materialise, merge_adapter, trainables
+from shared.models import Recipe, materialise, merge_adapter, trainables
+from shared.result import adapter_config
 
 LORA: Recipe = {"kind": "lora", "rank": 4}
 # peft 0.21.2 asks transformers 5.24.0 by a name that is going out of use
@@ -34,7 +35,7 @@ def adapter(tiny: Path, tmp_path: Path) -> Path:
     specs = trainables(json.loads((tiny / "config.json").read_bytes()), LORA)
     tensors = {spec.name: torch.from_numpy(chance.normal(0, 0.3, spec.shape).astype(np.float32)) for spec in specs}
     save_file(tensors, folder / "adapter_model.safetensors")
-    (folder / "adapter_config.json").write_text(json.dumps(adapter_config(LORA, "tiny")))
+    (folder / "adapter_config.json").write_text(json.dumps(adapter_config(4, 8, tensors, "tiny")))
     return folder
 
 
