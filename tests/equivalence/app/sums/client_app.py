@@ -18,7 +18,7 @@ def train(message: Message, context: Context) -> Message:
         values = array.numpy().astype(np.float32)
         target = chance.standard_normal(values.shape).astype(np.float32)
         arrays[name] = Array(values + pull * (target - values))
-    metrics = MetricRecord({"num-examples": 10 + 7 * node, "loss": 1.0 / round_})
+    metrics = MetricRecord({"num-examples": 100 + 70 * node, "loss": 1.0 / round_})
     return Message(RecordDict({"arrays": ArrayRecord(arrays), "metrics": metrics}), reply_to=message)
 
 
