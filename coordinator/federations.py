@@ -11,7 +11,7 @@ from shared.children import Child, Words
 from shared.errors import OwnerMustAct, TryLater
 from shared.ids import RunId
 
-ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "evaluated", "failed"})
+ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "damaged", "evaluated", "failed"})
 Opening = Callable[
     [], Words | None
 ]  # the "open" request for this run as the journal stands, or None before it is prepared

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, assert_never
 from coordinator.federations import Federation
 from coordinator.logic import cluster as cluster_
 from coordinator.logic.deadlines import extension
-from coordinator.logic.facts import Configured, Elapsed, Extended, Merged, Prepared, RunFailed, Summarised
+from coordinator.logic.facts import (
+    Configured,
+    Elapsed,
+    Extended,
+    Merged,
+    Prepared,
+    RunFailed,
+    Summarised,
+    UpdateRefused,
+)
 from coordinator.logic.runs import RUN_EDGES, Run
 from coordinator.logic.wishes import Configure, Evaluate, Merge, Prepare, Summarise, Train, Wake, Wish
 from shared.blobs import Blobs
@@ -90,6 +99,11 @@ class Work:
         self._asking += 1
         try:
             answer = await self._ask(run, request(run, wish))
+            if isinstance(wish, Merge) and answer["fact"] == "damaged":
+                await self._lose(wish, answer)
+                return
+            if "mended" in answer:
+                self._log.warn("mended", run=run.run, why=answer["mended"])
             await self._ledger.record(fact(self._ledger.now(), wish, answer))
         except OwnerMustAct as error:
             self._log.warn("run failed", run=run.run, why=error.sentence)
@@ -102,6 +116,15 @@ class Work:
                 "merged", run=run.run, round=wish.round, updates=len(wish.updates), model=answer["model"][:12]
             )
             await self.sweep()
+
+    async def _lose(self, wish: Merge, answer: Words) -> None:
+        """Updates that rotted on this disk are not merged; their friends read why, and the others' are merged."""
+        self._log.warn("damaged", run=wish.run, round=wish.round, why=answer["sentence"])
+        at = self._ledger.now()
+        lost = [update for update in wish.updates if update.digest in answer["updates"]]
+        await self._ledger.record(
+            *(UpdateRefused(at, wish.run, wish.round, u.node, u.digest, answer["sentence"]) for u in lost)
+        )
 
     async def _ask(self, run: Run, words: Words) -> Words:
         federation = self._federations.setdefault(
@@ -133,7 +156,7 @@ def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
         case Configure():
             return {
                 "op": "configure", "round": wish.round, "model": run.model, "state": run.state,
-                "nodes": list(wish.nodes),
+                "nodes": list(wish.nodes), "parent": run.parent, "delta": run.delta,
             }  # fmt: skip
         case Merge():
             updates = [
@@ -146,6 +169,8 @@ def request(run: Run, wish: Prepare | Configure | Merge | Summarise) -> Words:
                 "model": run.model,
                 "state": run.state,
                 "updates": updates,
+                "parent": run.parent,
+                "delta": run.delta,
             }
         case Summarise():
             assert run.round is not None

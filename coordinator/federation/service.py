@@ -17,6 +17,7 @@ from typing import Any
 from flwr.app import ConfigRecord, MessageType, MetricRecord, RecordDict
 from flwr.serverapp.exception import AggregationError, InconsistentMessageReplies
 
+from coordinator.federation import rot
 from coordinator.federation.carrier import Carrier, Store
 from coordinator.federation.choose import carrier
 from coordinator.federation.diloco import WEIGHT
@@ -82,9 +83,13 @@ class Service:
                     self._blobs.require(Digest(request["state"]))
                 return {"fact": "opened"}
             case "configure":
-                return self._configure(*_place(request), request["nodes"])
+                mended = self._look(request)
+                return {**self._configure(*_place(request), request["nodes"]), **mended}
             case "merge":
-                return self._merge(*_place(request), request["updates"])
+                if damaged := rot.damaged(self._blobs, request["updates"]):
+                    return {"fact": "damaged", "updates": damaged, "sentence": rot.ROTTEN_UPDATE}
+                mended = self._look(request)
+                return {**self._merge(*_place(request), request["updates"]), **mended}
             case "evaluated":
                 return self._evaluated(int(request["round"]), request["replies"])
         raise OwnerMustAct(f"There is no request {request['op']!r}; the coordinator and this child differ in version.")
@@ -154,6 +159,12 @@ class Service:
                     metrics[name] = sum(one[name] for one in measured.values())
         self._monitor.write("held_out", round_, metrics)
         return {"fact": "evaluated", "round": round_, "metrics": metrics}
+
+    def _look(self, request: Words) -> Words:
+        """Read whole what the round starts from, so that no damaged byte goes on. `mended`: what was made again."""
+        _, model, state = _place(request)
+        sentence = rot.look(self._blobs, self._opened().job, model, state, request.get("parent"), request.get("delta"))
+        return {"mended": sentence} if sentence else {}
 
     def _opened(self) -> _Open:
         if self._open is None:

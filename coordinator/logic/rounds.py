@@ -59,6 +59,8 @@ def apply(round: Round, fact: RoundFact) -> Round:
             round = _receive(round, fact)
         case UpdateRefused() if round.phase is Phase.TRAINING:
             round = _refuse(round, fact)
+        case UpdateRefused() if round.phase is Phase.MERGING:
+            round = _lose(round, fact)
         case Extended() if round.phase is Phase.TRAINING:
             latest = round.started + round.away + 2 * round.length
             round = replace(round, deadline=max(round.deadline, min(fact.deadline, latest)))
@@ -183,6 +185,16 @@ def _refuse(round: Round, fact: UpdateRefused) -> Round:
     return _with(
         round, replace(member, standing=Standing.REFUSED, since=fact.at, refused=refused, sentence=fact.sentence)
     )
+
+
+def _lose(round: Round, fact: UpdateRefused) -> Round:
+    """A held update was found damaged on our own disk as it was to be merged: it is merged without it."""
+    member = round.members.get(fact.node)
+    if member is None or member.update is None or member.update.digest != fact.digest:
+        return round
+    refused = (*member.refused, fact.digest)
+    lost = replace(member, standing=Standing.REFUSED, since=fact.at, refused=refused, update=None)
+    return _with(round, replace(lost, sentence=fact.sentence))
 
 
 def _commit(round: Round, fact: Merged) -> Round:

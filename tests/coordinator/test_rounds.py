@@ -227,3 +227,14 @@ def test_an_ended_round_hears_nothing_any_more() -> None:
     assert told == round
     assert rounds.plan(RUN, told) == []
     assert verdict(told, ANA).verdict is Verdict.ABANDONED
+
+
+def test_an_update_that_rotted_on_the_hosts_disk_is_merged_without() -> None:
+    round = merging(ANA, BO, CEM)
+    of = {update.node: update.digest for update in updates(round)}
+    without = rounds.apply(round, UpdateRefused(2.0, RUN, 1, BO, of[BO], "damaged"))
+    assert [update.node for update in updates(without)] == [ANA, CEM]
+    assert without.members[BO].standing is Standing.REFUSED
+    assert verdict(without, BO, of[BO]).verdict is Verdict.REFUSED
+    assert rounds.apply(round, UpdateRefused(2.0, RUN, 1, BO, digest("another"), "NaN")) == round
+    assert rounds.apply(without, UpdateRefused(3.0, RUN, 1, CEM, of[CEM], "damaged")).phase is Phase.ABANDONED
