@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -76,11 +77,15 @@ class Performing:
             case MakeModel():
                 await self._make_model(wish)
             case KeepTrainer():
-                await means.trainer.keep(wish, self._state().jobs[wish.job])
+                job = self._state().jobs[wish.job]
+                if await self._sound(wish.job, *job.files.values()):
+                    await means.trainer.keep(wish, job)
             case Train(duty):
-                await means.trainer.train(duty)
+                if await self._sound(duty.model):
+                    await means.trainer.train(duty)
             case Evaluate(duty):
-                await means.trainer.evaluate(duty)
+                if await self._sound(duty.model):
+                    await means.trainer.evaluate(duty)
             case Halt():
                 await means.trainer.halt()
             case Upload():
@@ -175,6 +180,18 @@ class Performing:
             out.unlink(missing_ok=True)
             self._means.log.info("delta-useless", model=wish.model[:12], why=sentence or "another digest came out")
             self._hear(DeltaUseless(wish.model))
+
+    async def _sound(self, *digests: Digest) -> bool:
+        """Whether these files are still what they were when they came. One that is not is set aside and fetched anew:
+        nobody trains from a model that rotted on the disk."""
+        for digest in dict.fromkeys(digests):
+            try:
+                await in_thread(partial(self._means.blobs.verify, digest))
+            except Refused as refused:
+                self._means.log.warn("damaged", why=refused.sentence)
+                self._hear(BlobsGone(frozenset({digest})))
+                return False
+        return True
 
     def _collect(self, keep: frozenset[Digest]) -> None:
         """Only what the state knows of: an update that is just being taken in is not touched."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,10 @@ from node.newest import Progress, fetch_all, find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
 from shared import job as job_
-from shared.blobs import Blobs
+from shared.blobs import Blobs, digest_of
 from shared.children import Child
 from shared.disk import private_folder, write
-from shared.errors import OwnerMustAct
+from shared.errors import OwnerMustAct, Refused
 from shared.ids import Digest
 from shared.result import lay_out, link_or_copy
 
@@ -100,10 +101,16 @@ async def merge(home: Path, result: Result) -> Path:
 
 
 def _adopt(wanted: list[Digest], home: Path, blobs: Blobs) -> None:
-    """What the agent has need not be fetched again; it is linked here, for the agent collects its own garbage."""
+    """What the agent has need not be fetched again; it is linked here, for the agent collects its own garbage.
+
+    Read whole, here and there: what was damaged on this disk is fetched again.
+    """
     for digest in wanted:
         theirs = home / "blobs" / digest[:2] / digest
-        if not blobs.has(digest) and theirs.exists():
+        if blobs.has(digest):
+            with suppress(Refused):
+                blobs.verify(digest)
+        if not blobs.has(digest) and theirs.exists() and digest_of(theirs) == digest:
             own = blobs.root / "partial" / f"{digest}.own"
             link_or_copy(theirs, own)
             blobs.adopt(own, digest)
