@@ -1,7 +1,8 @@
 """The journal in one SQLite file: WAL, every commit flushed to the disk, so that nothing acknowledged is ever lost.
 
 A torn end of the write-ahead log (a commit that was never acknowledged) is trimmed by SQLite itself; a byte that
-changed later is found by the rows' own digests, or by SQLite, and told to the host. One thread at a time may use it.
+changed later is found by the rows' own digests, by SQLite or by `wal.py`, and told to the host. One thread at a time
+may use it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from coordinator.store import wal
 from coordinator.store.journal import REMEDY, Row, Snapshot, checked
 from shared.disk import private_folder
 from shared.errors import OwnerMustAct
+from shared.units import plural
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -26,6 +29,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         private_folder(path.parent)
+        require_whole_log(Path(f"{path}-wal"))
         self._path = path
         self._sql = _statements()
         with self._trouble():
@@ -81,6 +85,15 @@ class SqliteStore:
             if sentence is None or isinstance(error, sqlite3.ProgrammingError):
                 raise
             raise OwnerMustAct(f"{self._path} {sentence}") from error
+
+
+def require_whole_log(log: Path) -> None:
+    """Raise OwnerMustAct where SQLite would silently forget what had been saved."""
+    if lost := wal.cut_off(log):
+        raise OwnerMustAct(
+            f"{log} is damaged: {plural(lost, 'saved change')} behind the damage cannot be read. {REMEDY} "
+            f"To go on as things were before all of {log.name}, move that file away."
+        )
 
 
 _UNREADABLE = f"is damaged: it holds text that is none. {REMEDY}"  # Python's own complaint about bytes, without a code
