@@ -104,7 +104,8 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
         self, request: node_pb2.VerdictRequest, context: Context
     ) -> node_pb2.VerdictReply:
         async with refusal.answering(context):
-            return convert.verdict(self._transfers.verdict(peer().node, RunId(request.run), int(request.round)))
+            answer = await self._transfers.verdict(peer().node, RunId(request.run), int(request.round))
+            return convert.verdict(answer)
         raise AssertionError("answering aborts")
 
     async def Models(  # noqa: N802
@@ -199,7 +200,8 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
         told: node_pb2.Duties | None = None
         while not hearing.done() and self._streams.get(node) is changed:
             changed.clear()
-            duties = node_pb2.Duties(duties=[convert.duty(duty) for duty in cluster_.duties(self._ledger.state, node)])
+            wanted = cluster_.duties(self._ledger.durable, node)  # as every wish
+            duties = node_pb2.Duties(duties=[convert.duty(duty) for duty in wanted])
             if duties != told:
                 told = duties
                 yield duties

@@ -71,7 +71,7 @@ class Transfers:
                 await self._ledger.record(UpdateRefused(at, run, round_number, node, digest, refused))
             else:
                 await self._ledger.record(uploaded(at, node, header))
-        return self.verdict(node, run, round_number, digest)
+        return await self.verdict(node, run, round_number, digest)
 
     async def download(self, node: NodeId, digest: Digest, offset: int) -> AsyncIterator[node_pb2.DownloadChunk]:
         """A blob that members may have: models, deltas and a run's own files; never another friend's update."""
@@ -90,8 +90,11 @@ class Transfers:
             raise Refused(Refusal.MALFORMED, "That is not a SHA-256 digest.")
         return self._blobs.partial_offset(digest)
 
-    def verdict(self, node: NodeId, run: RunId, round_number: int, digest: Digest | None = None) -> Answer:
-        return verdicts.verdict(self._round(self._run(run), round_number), node, digest)
+    async def verdict(self, node: NodeId, run: RunId, round_number: int, digest: Digest | None = None) -> Answer:
+        """Once all that it follows from is safe: the node acts upon it, and a crash must not take it back."""
+        answer = verdicts.verdict(self._round(self._run(run), round_number), node, digest)
+        await self._ledger.record()
+        return answer
 
     def job(self, digest: Digest) -> Job:
         """The run's description, read once."""
@@ -143,6 +146,7 @@ class Transfers:
             )
         elif answer.verdict is Verdict.LATE and is_digest(digest):
             await self._ledger.record(uploaded(self._ledger.now(), node, header))
+        await self._ledger.record()  # what the answer follows from may not be safe yet
         return answer
 
     async def _receive(

@@ -146,7 +146,7 @@ def transfers(folder: Path) -> tuple[Transfers, Digest]:
 
 def test_an_unknown_run_is_named_shortly(tmp_path: Path) -> None:
     async def story() -> None:
-        transfers(tmp_path)[0].verdict(ANA, RunId("r\x1b" * 2_000_000), 1)
+        await transfers(tmp_path)[0].verdict(ANA, RunId("r\x1b" * 2_000_000), 1)
 
     with pytest.raises(Refused) as refused:
         asyncio.run(story())
