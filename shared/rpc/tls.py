@@ -2,7 +2,11 @@
 
 gRPC speaks TLS 1.2 and 1.3 only. A server's certificate is fetched anew for every handshake, so `rotate` changes it
 while open connections live on; a client dials anew to change its own. `grpc.http2.ping_timeout_ms` is what notices
-a connection that a router silently forgot: with the keepalive options alone that took 60 s, with it 15 s.
+a connection that a router silently forgot: with the keepalive options alone that took 60 s, with it at most 40 s.
+
+gRPC measures a line with pings of its own while bytes flow (bdp_probe), and the same limit holds for those. On a line
+of 1 Mbit/s their answer waits longer than that behind a megabyte of our own: connections that did well were cut every
+10 s. So lines are not measured; a stream may have LOOKAHEAD under way, which fills 300 Mbit/s over 100 ms.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ if TYPE_CHECKING:  # a command that only asks the host need not load cryptograph
 
 MAX_MESSAGE = 8 << 20  # bytes; blobs travel in chunks of 1 MiB
 MAX_ENROL_MESSAGE = 16 << 10  # bytes; before anybody has shown a certificate
+LOOKAHEAD = 4 << 20  # bytes of one stream that may be on their way before they are read
 MAX_METADATA = 16 << 10  # bytes
 JOINING_CONNECTIONS = 128  # open to the joining port at once; more are closed again
 JOINING_AGE = 20_000  # milliseconds a connection to the joining port may last, and
@@ -144,5 +149,7 @@ def _common(max_message: int) -> Options:
         ("grpc.keepalive_time_ms", 30_000),  # home routers forget idle connections after one to five minutes
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.ping_timeout_ms", 10_000),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", min(LOOKAHEAD, max_message)),  # strangers send no more than a message
         ("grpc.keepalive_permit_without_calls", 1),
     ]
