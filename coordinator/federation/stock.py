@@ -1,6 +1,7 @@
 """Flower's own strategies: whole weights, float32, inflated from blobs into ArrayRecords and back.
 
-Costs many times the model in memory (`Stock.copies`); asked before, so that a host that is too small hears it in words. Another strategy needs one line in `STOCK`, one in `state.REMEMBERED`.
+Costs many times the model in memory (`Stock.copies`); asked before, so that a host that is too small hears it in words.
+Another strategy needs one line in `STOCK` and one in `state.REMEMBERED`.
 """
 
 from __future__ import annotations
