@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.faults.schedules import telling
+from tests.faults.schedules.world import World
 
 
 def play_facts(seed: int) -> None:
@@ -13,6 +14,12 @@ def play_facts(seed: int) -> None:
     with _named("play_facts", seed):
         for _ in telling.told(seed):
             pass
+
+
+def play_world(seed: int) -> None:
+    """A coordinator's logic and some nodes' together, through an evening of faults and into the calm after it."""
+    with _named("play_world", seed):
+        World(seed).play()
 
 
 @contextmanager

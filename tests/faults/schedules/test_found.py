@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import io
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from threading import Event
 
-from coordinator import ledger
+from coordinator import guard, ledger
+from coordinator.doors.node import NodeDoor
 from coordinator.doors.transfers import Transfers
 from coordinator.heartbeats import Heartbeats
 from coordinator.logic.facts import Elapsed
 from coordinator.logic.verdicts import Verdict
+from coordinator.store.journal import Row
 from coordinator.store.memory import MemoryStore
 from shared.blobs import Blobs
+from shared.identity import Peer
+from shared.log import Log
+from shared.rpc.protocol import PROTOCOL
+from shared.rpc.v1 import node_pb2 as pb
 from tests.coordinator.stories import ANA, BO, RUN, configured, greeted, joined, started
 
 
@@ -27,6 +36,52 @@ def test_a_verdict_is_told_once_it_is_safe(tmp_path: Path) -> None:
         answer = await doors.verdict(ANA, RUN, 1)
         assert answer.verdict is Verdict.ABANDONED
         assert book.durable is book.state
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+class HeldStore(MemoryStore):
+    """Its disk takes as long as it is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = Event()
+        self.goes_on.set()
+
+    def append(self, rows: Sequence[Row]) -> None:
+        assert self.goes_on.wait(30)
+        super().append(rows)
+
+
+def test_a_duty_is_told_once_it_is_safe(tmp_path: Path) -> None:
+    async def greeting() -> AsyncIterator[pb.NodeMessage]:
+        able = pb.Availability(state=pb.Availability.STATE_READY, since_ms=1)
+        yield pb.NodeMessage(greeting=pb.Greeting(protocol=PROTOCOL, availability=able))
+        await asyncio.Event().wait()
+
+    async def story() -> None:
+        store, beats = HeldStore(), Heartbeats()
+        book = ledger.load(store, clock=lambda: 0.0)
+        writing = asyncio.ensure_future(book.run())
+        await book.record(*joined(ANA), *joined(BO), greeted(BO), *started())
+        door = NodeDoor(book, Transfers(book, Blobs(tmp_path), beats), beats, Log(io.StringIO()), "saturday", ())
+        guard._peer.set(Peer("node", ANA, b"", 1e12))
+        words = door.Control(greeting(), None)  # type: ignore[arg-type]
+        assert (await anext(words)).HasField("welcome")
+        assert not (await anext(words)).duties.duties
+        store.goes_on.clear()
+        safe = book.record(configured(ANA, BO))
+        told = asyncio.ensure_future(anext(words))
+        for _ in range(20):
+            door.tell()
+            await asyncio.sleep(0)
+        assert not told.done()
+        store.goes_on.set()
+        await safe
+        door.tell()
+        assert [duty.round for duty in (await told).duties.duties] == [1]
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
 
