@@ -71,8 +71,10 @@ class Trainer:
                 ending = error.sentence if isinstance(error, PotluckError) else f"it could not be started ({error})."
             finally:
                 self._lead = None
-                await stop_all(ranks, STOP_SECONDS if self._opened else OPENING_SECONDS)
-                self._hear(TrainerGone(ending))
+                try:
+                    await stop_all(ranks, STOP_SECONDS if self._opened else OPENING_SECONDS)
+                finally:  # also when it is no longer wished for while we clear up after its death
+                    self._hear(TrainerGone(ending))
 
     async def train(self, duty: Duty) -> None:
         bench = Bench(self._home / "runs" / duty.run)

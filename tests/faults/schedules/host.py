@@ -189,7 +189,7 @@ class Host:
         match words["op"]:
             case "prepare":
                 job = digest("job", run.run)
-                self.jobs[job] = a_job(run.run)
+                self.jobs[job] = a_job(run.run, {"model.safetensors": digest("base")})
                 made = {"job": job, "model": digest("model", run.run)}
                 self.blobs |= {*made.values(), *self.jobs[job].files.values()}
                 return made
@@ -409,9 +409,9 @@ def sum_of(parent: str, delta: str) -> Digest:
     return digest("sum", parent, delta)
 
 
-def a_job(run: RunId) -> Job:
+def a_job(run: RunId, files: dict[str, Digest]) -> Job:
     return Job(
-        run=run, name="notes", rounds=3, base="tiny", files={"model.safetensors": digest("base")}, lora=None,
+        run=run, name="notes", rounds=3, base="tiny", files=files, lora=None,
         lora_alpha=0, tensors=(TensorSpec("w", (4,)),), sequence=8, batch=8, steps=STEPS, seconds=None, lr=0.1,
         schedule="constant", warmup=0.0, betas=(0.9, 0.95), weight_decay=0.0, clip=1.0, update="difference",
         codec="fp32",

@@ -16,12 +16,17 @@ from coordinator.logic.facts import Elapsed
 from coordinator.logic.verdicts import Verdict
 from coordinator.store.journal import Row
 from coordinator.store.memory import MemoryStore
+from node.home import Settings
+from node.logic.facts import Fact, TrainerGone
+from node.logic.wishes import KeepTrainer
+from node.trainer import Trainer
 from shared.blobs import Blobs
 from shared.identity import Peer
 from shared.log import Log
 from shared.rpc.protocol import PROTOCOL
 from shared.rpc.v1 import node_pb2 as pb
-from tests.coordinator.stories import ANA, BO, RUN, configured, greeted, joined, started
+from tests.coordinator.stories import ANA, BO, RUN, configured, digest, greeted, joined, started
+from tests.faults.schedules.host import a_job
 
 
 def test_a_verdict_is_told_once_it_is_safe(tmp_path: Path) -> None:
@@ -84,5 +89,25 @@ def test_a_duty_is_told_once_it_is_safe(tmp_path: Path) -> None:
         assert [duty.round for duty in (await told).duties.duties] == [1]
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def test_a_trainer_that_dies_as_the_owner_pauses_is_known_to_be_gone(tmp_path: Path) -> None:
+    """The agent forgot to say so when it was to stop the trainer while clearing up after its death."""
+
+    async def story() -> None:
+        heard: list[Fact] = []
+        settings = Settings(ranks=2, trainer="tests.faults.schedules.stubborn_trainer")
+        trainer = Trainer(tmp_path, settings, Blobs(tmp_path / "blobs"), heard.append)
+        keeping = asyncio.ensure_future(trainer.keep(KeepTrainer(RUN, digest("job")), a_job(RUN, {})))
+        work = tmp_path / "runs" / RUN / "work"
+        async with asyncio.timeout(30):
+            while not (work / "asked-to-end").exists():
+                await asyncio.sleep(0.01)
+        keeping.cancel()
+        (work / "may-end").touch()
+        await asyncio.gather(keeping, return_exceptions=True)
+        assert isinstance(heard[-1], TrainerGone)
 
     asyncio.run(story())
