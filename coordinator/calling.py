@@ -34,4 +34,4 @@ async def calling(home: Path, doing: str) -> AsyncIterator[operator_pb2_grpc.Ope
         async with channel:
             yield operator_pb2_grpc.OperatorStub(channel)
     except grpc.aio.AioRpcError as error:
-        raise refusal.in_words(error, doing, address) from error
+        raise refusal.in_words(error, doing, address, again="Type the command again.") from error

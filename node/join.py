@@ -30,6 +30,7 @@ from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc
 
 CALL_SECONDS = 15.0
 PORT_SECONDS = 5.0
+PASTE = "Paste the invite again: the host answers this PC as it did before."
 
 Tell = Callable[[str], None]
 Note = Callable[[str, int], None]  # what is about to leave this PC, and its size in bytes
@@ -52,7 +53,7 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
         )
     key = _own_key(home)
     found = await dial.find(invitation.addresses, invitation.pin)
-    async with _Host(found) as host:
+    async with _Host(found, PASTE) as host:
         hello = await host.hello(note)
         tell(f"host       {identity.fingerprint_words(invitation.pin)} (the host's screen shows the same words)")
         tell(f"address    {found.address} (answered first of {len(invitation.addresses)})")
@@ -113,8 +114,8 @@ class _Hello:
 class _Host:
     """A verified connection to the joining port of the host that was found."""
 
-    def __init__(self, found: dial.Found) -> None:
-        self._address = found.address
+    def __init__(self, found: dial.Found, again: str = refusal.BY_ITSELF) -> None:
+        self._address, self._again = found.address, again
         self._channel = tls.channel(found.address, found.ca_pem, max_message=tls.MAX_ENROL_MESSAGE)
         self.stub = enrol_pb2_grpc.EnrolStub(self._channel)
 
@@ -145,7 +146,7 @@ class _Host:
         try:
             return await call(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise refusal.in_words(error, doing, self._address) from error
+            raise refusal.in_words(error, doing, self._address, again=self._again) from error
 
 
 def _own_key(home: Path) -> PrivateKey:

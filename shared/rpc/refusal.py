@@ -16,6 +16,7 @@ from shared.clock import HOW, moment, outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
 
 KEY = "potluck-refusal"
+BY_ITSELF = "It is tried again by itself."
 _SPARE = "try-later"  # the host's own trouble: not a refusal, the caller tries again
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -63,9 +64,18 @@ class answering:  # noqa: N801  reads as a word: `async with answering(context):
 
 
 def in_words(
-    error: grpc.aio.AioRpcError, doing: str, address: str, *, certificate: bytes | None = None, now: float | None = None
+    error: grpc.aio.AioRpcError,
+    doing: str,
+    address: str,
+    *,
+    certificate: bytes | None = None,
+    now: float | None = None,
+    again: str = BY_ITSELF,
 ) -> PotluckError:
-    """What a failed call means, for a person. `doing`: "joining", "sending an update"; `certificate`: ours, if any."""
+    """What a failed call means, for a person.
+
+    `doing`: "joining", "sending an update"; `certificate`: ours, if any; `again`: what becomes of it after a mere cut.
+    """
     code, details = error.code(), (error.details() or "").strip()
     told = dict(error.trailing_metadata() or ()).get(KEY)
     if told == _SPARE:
@@ -78,7 +88,7 @@ def in_words(
             return trouble
     match code:
         case Code.UNAVAILABLE:
-            return _unreachable(details, doing, address)
+            return _unreachable(details, doing, address, again)
         case Code.DEADLINE_EXCEEDED:
             return TryLater(
                 f"The host at {address} did not answer in time while {doing}. Its PC or the network may be busy."
@@ -120,7 +130,7 @@ def _refused(code: str, sentence: str) -> PotluckError:
         )
 
 
-def _unreachable(details: str, doing: str, address: str) -> PotluckError:
+def _unreachable(details: str, doing: str, address: str, again: str) -> PotluckError:
     said = details.lower()
     if "not yet valid" in said or "has expired" in said:  # the host's: ours is looked at by `preflight`
         off = "behind" if "not yet valid" in said else "ahead of"
@@ -142,4 +152,4 @@ def _unreachable(details: str, doing: str, address: str) -> PotluckError:
         )
     if "no route" in said or "unreachable" in said:
         return TryLater(f"There is no way from this PC to {address}. Is this PC online?")
-    return TryLater(f"The connection to the host at {address} broke while {doing}. It is tried again by itself.")
+    return TryLater(f"The connection to the host at {address} broke while {doing}. {again}")

@@ -67,7 +67,7 @@ def a_lost_reply(folder: Path, seed: int) -> None:
         said = asking.result()
         print(f"a lost reply: {said.err.strip()}")
         assert said.code == 1, "the reply was not lost"
-        in_words(said.err.strip(), "broke while joining")
+        in_words(said.err.strip(), "broke while joining", "Paste the invite again")
         assert not (friends.folder / "ana" / "node" / "member.json").exists()
         line.delay_seconds = 0.0
         (first,) = friends.status()["nodes"]
