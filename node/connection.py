@@ -14,7 +14,7 @@ import grpc.aio
 
 from node import membership
 from shared import identity
-from shared.errors import PotluckError, TryLater
+from shared.errors import OwnerMustAct, PotluckError, Refused, TryLater
 from shared.rpc import refusal, tls
 from shared.rpc.dial import find
 from shared.rpc.v1.node_pb2_grpc import NodeStub
@@ -63,11 +63,19 @@ class Connection:
 async def connect(home: Path) -> Connection:
     """Find the host at any address it is known by, and show it our certificate.
 
-    Raises Refused(CERTIFICATE_EXPIRED) without dialling when ours has ended, else what shared.rpc.dial.find raises.
+    Raises Refused(CERTIFICATE_EXPIRED) without dialling when ours has ended, OwnerMustAct when it is another group's
+    (TLS 1.3 would only say that the connection broke), else what shared.rpc.dial.find raises.
     """
     member, papers = membership.load(home), membership.papers(home)
     if (trouble := refusal.preflight(papers.certificate_pem, time.time())) is not None:
         raise trouble
+    try:
+        identity.issued(papers.certificate_pem, papers.ca_pem)
+    except Refused as error:
+        raise OwnerMustAct(
+            f"{home / 'pki' / 'node.crt'} was not made by this group's host. Put it back from a copy, or leave "
+            "(`potluck node leave --force`) and join again with a new invite."
+        ) from error
     # The joining port shows its chain to anybody; the other one would log a failed handshake on the host.
     found = await find(member.joining, identity.pin_of(papers.ca_pem))
     if found.address != member.answered:

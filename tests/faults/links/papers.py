@@ -17,7 +17,7 @@ from coordinator.calling import calling
 from coordinator.cli import as_text
 from node import membership
 from node.connection import Connection, connect
-from shared import identity
+from shared import disk, identity
 from shared.authority import CertificateAuthority
 from shared.errors import PotluckError
 from shared.rpc import tls
@@ -62,6 +62,7 @@ async def at_the_door(friends: Group) -> None:
             async with showing(homes["ana"], case.certificate) as line:
                 told(case.name, await turned_away(line, ana, update), *case.words)
             assert held(friends) == before, case.name
+        await mixed_up(friends, homes["ana"])
         await no_host(friends, homes, ana, update)
         assert held(friends) == before
         assert (await ana.upload(update))[0] == "accepted", "the update itself was no good"
@@ -86,6 +87,21 @@ def cases(friends: Group, home: Path) -> list[Case]:
         Case("not yet valid", tomorrow.issue_node(key, node), ("behind of the host's", "Set the clock to automatic")),
         Case("another group's", stranger.issue_node(key, node), ("broke while", "tried again by itself")),
     ]
+
+
+async def mixed_up(friends: Group, home: Path) -> None:
+    """TLS tells a refused client nothing, so a PC looks at its own files before it dials."""
+    copy = friends.folder / "ana-mixed-up"
+    shutil.copytree(home, copy)
+    key = identity.public_key(identity.load_key(home / "pki" / "node.key"))
+    stranger = CertificateAuthority.load(friends.folder / "stranger")
+    disk.write(copy / "pki" / "node.crt", stranger.issue_node(key, membership.load(home).node))
+    try:
+        await connect(copy)
+    except PotluckError as error:
+        told("another group's, on disk", error.sentence, "was not made by this group's host", "join again")
+    else:
+        raise AssertionError("a certificate of another group was shown to the host")
 
 
 async def no_host(friends: Group, homes: dict[str, Path], ana: Eve, update: bytes) -> None:
