@@ -97,6 +97,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
             async with TaskGroup() as tasks:
                 tasks.create_task(ledger.run())
                 tasks.create_task(notice_silence(ledger, heartbeats, log))
+                tasks.create_task(work.keep_tidy())
                 hands, told = Hands(tasks, work.perform), ledger.durable
                 async for state in ledger.changes():
                     say(news(told, state))

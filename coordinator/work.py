@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -25,7 +27,7 @@ from coordinator.logic.wishes import Configure, Evaluate, Merge, Prepare, Summar
 from shared.blobs import Blobs
 from shared.children import Words
 from shared.errors import OwnerMustAct, TryLater
-from shared.ids import NodeId, RunId
+from shared.ids import Digest, NodeId, RunId
 
 if TYPE_CHECKING:
     from coordinator.doors.transfers import Transfers
@@ -53,7 +55,8 @@ class Work:
         self._home, self._cache, self._log = home, cache, log
         self._ledger, self._blobs, self._transfers, self._heartbeats = ledger, blobs, transfers, heartbeats
         self._federations: dict[RunId, Federation] = {}
-        self._asking = 0  # questions under way: a blob that a child has just written is not in the journal yet
+        self._writing = 0  # questions whose answers are blobs: what a child has just written is not in the journal yet
+        self._written = asyncio.Event()  # when such a question has ended
 
     async def perform(self, wish: Wish) -> None:
         match wish:
@@ -70,17 +73,33 @@ class Work:
         for federation in self._federations.values():
             await federation.close()
 
-    async def sweep(self) -> None:
+    async def keep_tidy(self) -> None:
+        """Sweep whenever a model has come to stand or a run has ended, until cancelled.
+
+        Not the last step of a merge: the very fact that ends a merge cancels whoever performs it.
+        """
+        then: object = None
+        async for state in self._ledger.changes():
+            now = {name: (run.model, run.phase) for name, run in state.runs.items()}
+            if then not in (None, now):
+                await self._sweep()
+            then = now
+
+    async def _sweep(self) -> None:
         """Drop blobs that no run needs any more, and end the children of runs that are over."""
-        runs = self._ledger.state.runs
+        runs = self._ledger.durable.runs
         for name in [name for name in self._federations if not RUN_EDGES[runs[name].phase]]:
             await self._federations.pop(name).close()
-        if self._asking:
-            return  # the next merge sweeps
-        files = {digest for run in runs.values() if run.job for digest in self._transfers.job(run.job).files.values()}
-        keep = cluster_.keep(self._ledger.state) | files | set(self._transfers.incoming)
+        while self._writing:
+            await self._written.wait()
+        states = (self._ledger.durable, self._ledger.state)  # what would survive a crash, and what is to come
+        files = {file for state in states for run in state.runs.values() for file in self._files(run)}
+        keep = set().union(*map(cluster_.keep, states), files, self._transfers.incoming)
         if gone := self._blobs.keep_only(keep, unfinished=False):
             self._log.info("swept", blobs=len(gone))
+
+    def _files(self, run: Run) -> Iterable[Digest]:
+        return self._transfers.job(run.job).files.values() if run.job else ()
 
     async def _wake(self, wish: Wake) -> None:
         """At a deadline: give those who clearly progress more time, else say that time has passed."""
@@ -96,26 +115,21 @@ class Work:
 
     async def _federate(self, wish: Prepare | Configure | Merge | Summarise) -> None:
         run = self._ledger.state.runs[wish.run]
-        self._asking += 1
-        try:
-            answer = await self._ask(run, request(run, wish))
-            if isinstance(wish, Merge) and answer["fact"] == "damaged":
-                await self._lose(wish, answer)
-                return
-            if "mended" in answer:
-                self._log.warn("mended", run=run.run, why=answer["mended"])
-            await self._ledger.record(fact(self._ledger.now(), wish, answer))
-        except OwnerMustAct as error:
-            self._log.warn("run failed", run=run.run, why=error.sentence)
-            await self._ledger.record(RunFailed(self._ledger.now(), run.run, error.sentence))
-            return
-        finally:
-            self._asking -= 1
-        if isinstance(wish, Merge):
-            self._log.info(
-                "merged", run=run.run, round=wish.round, updates=len(wish.updates), model=answer["model"][:12]
-            )
-            await self.sweep()
+        with self._blobs_coming() if isinstance(wish, Prepare | Merge) else nullcontext():
+            try:
+                answer = await self._ask(run, request(run, wish))
+                if isinstance(wish, Merge) and answer["fact"] == "damaged":
+                    await self._lose(wish, answer)
+                    return
+                if "mended" in answer:
+                    self._log.warn("mended", run=run.run, why=answer["mended"])
+                if isinstance(wish, Merge):
+                    updates, model = len(wish.updates), answer["model"][:12]
+                    self._log.info("merged", run=run.run, round=wish.round, updates=updates, model=model)
+                await self._ledger.record(fact(self._ledger.now(), wish, answer))
+            except OwnerMustAct as error:
+                self._log.warn("run failed", run=run.run, why=error.sentence)
+                await self._ledger.record(RunFailed(self._ledger.now(), run.run, error.sentence))
 
     async def _lose(self, wish: Merge, answer: Words) -> None:
         """Updates that rotted on this disk are not merged; their friends read why, and the others' are merged."""
@@ -125,6 +139,16 @@ class Work:
         await self._ledger.record(
             *(UpdateRefused(at, wish.run, wish.round, u.node, u.digest, answer["sentence"]) for u in lost)
         )
+
+    @contextmanager
+    def _blobs_coming(self) -> Iterator[None]:
+        self._writing += 1
+        try:
+            yield
+        finally:
+            self._writing -= 1
+            self._written.set()
+            self._written.clear()
 
     async def _ask(self, run: Run, words: Words) -> Words:
         federation = self._federations.setdefault(
