@@ -23,6 +23,7 @@ from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, M
 from node.logic.report import Activity
 from node.sent import Sent
 from node.session import Session, greet
+from node.steady import Steady
 from shared import clock
 from shared.errors import PotluckError, Refusal, Refused, TryLater
 from shared.ids import RunId
@@ -48,9 +49,11 @@ class Link:
         sent: Sent,
         log: Log,
         addresses_heard: Callable[[tuple[str, ...]], None] = lambda _: None,
+        steady: Steady | None = None,
     ) -> None:
         self._dial, self._introduce, self._activity, self._hear = dial, introduce, activity, hear
         self._sent, self._log, self._addresses_heard = sent, log, addresses_heard
+        self._steady = steady or Steady()
         self._session: Session | None = None
         self._linked = asyncio.Event()
         self._fresh = asyncio.Event()
@@ -181,9 +184,10 @@ class Link:
 
     async def _open(self) -> Session:
         """Dial, greet, and be welcomed."""
-        session = await greet(await self._dial(), self._introduce(), self._sent)
-        if abs(session.clock_ahead) > clock.WARN:
-            off = clock.difference_words(session.clock_ahead)
+        session = await greet(await self._dial(), self._introduce(), self._sent, self._steady.now)
+        ahead = session.clock_ahead + self._steady.wall_ahead()
+        if abs(ahead) > clock.WARN:
+            off = clock.difference_words(ahead)
             self._log.warn("clock", why=f"This PC's clock is {off} of the host's.")
         return session
 

@@ -35,12 +35,14 @@ from node.logic.state import State
 from node.logic.wishes import Wish
 from node.performing import Means, Performing
 from node.sent import Sent
+from node.steady import Steady
 from node.store.database import connect as open_database
 from node.store.memory import Memory
 from node.trainer import Trainer
 from node.watching import Watching
 from node.wire import Introduction
 from shared.blobs import Blobs
+from shared.clock import difference_words
 from shared.disk import HomeLock
 from shared.errors import PotluckError, Refusal, Refused
 from shared.hands import Hands
@@ -90,7 +92,10 @@ class Agent:
         self.watching = Watching(home, log)
         self.hands: Hands[Wish] | None = None
         self.state = self.memory.load(State())
-        self.link = Link(self.dial, self.introduction, self.activity, self.hear, self.sent, log, self.learn_addresses)
+        self.steady = Steady()
+        self.link = Link(
+            self.dial, self.introduction, self.activity, self.hear, self.sent, log, self.learn_addresses, self.steady
+        )  # fmt: skip
         self.trainer = Trainer(home, self.settings, self.blobs, self.hear)
         means = Means(home, self.blobs, BlobsLink(self.blobs, self.sent), self.link, self.trainer, self.sent, log)
         self.performing = Performing(means, lambda: self.state, self.hear)
@@ -113,7 +118,7 @@ class Agent:
 
     def begin(self, hands: Hands[Wish]) -> None:
         """Find out how things stand, and start to act."""
-        self.hear(Elapsed(time.time()))
+        self.hear(Elapsed(self.steady.now()))
         self.hear(BlobsHere(frozenset(self.blobs.all())))
         for fact in self.watching.changes():
             self.hear(fact)
@@ -132,7 +137,8 @@ class Agent:
         """Once a second: the time, the owner's wishes, the owner's data; and tell the owner how it goes."""
         introduced = self.introduction().data
         while True:
-            self.hear(Elapsed(time.time()))
+            self.look_at_the_clock()
+            self.hear(Elapsed(self.steady.now()))
             for fact in self.watching.changes():
                 self.hear(fact)
             if self.introduction().data != introduced:
@@ -140,6 +146,11 @@ class Agent:
                 self.link.renew()  # the host hears the new counts in a new greeting
             self.tell_owner()
             await asyncio.sleep(LOOK_SECONDS)
+
+    def look_at_the_clock(self) -> None:
+        """A clock that was set hurries nobody: what has a deadline goes on by the time that really passed."""
+        if jumped := self.steady.jumped():
+            self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} of what it was.")
 
     def tell_owner(self) -> None:
         words = status.picture(self.state, self.membership.name, self.link.trouble)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -27,7 +28,7 @@ class Session:
     line: Connection
     call: Stream
     heartbeat_seconds: float
-    clock_ahead: float  # seconds, this PC's clock minus the host's
+    clock_ahead: float  # seconds, the clock we keep duties by minus the host's
     addresses: tuple[str, ...]
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     told: Availability | None = None
@@ -49,8 +50,11 @@ class Session:
         await self.line.close()
 
 
-async def greet(line: Connection, me: wire.Introduction, sent: Sent) -> Session:
-    """Introduce ourselves over a fresh connection, and be welcomed. The connection is closed when that fails."""
+async def greet(line: Connection, me: wire.Introduction, sent: Sent, now: Callable[[], float] = time.time) -> Session:
+    """Introduce ourselves over a fresh connection, and be welcomed. The connection is closed when that fails.
+
+    `now` is the clock that duties are kept by.
+    """
     call: Stream = line.stub.Control()
     try:
         message = wire.greeting(me, PROTOCOL, int(time.time() * 1000))
@@ -70,7 +74,7 @@ async def greet(line: Connection, me: wire.Introduction, sent: Sent) -> Session:
             raise await _ended(line, call) from error
         raise
     welcome = first.welcome
-    ahead = time.time() - welcome.clock_ms / 1000 if welcome.clock_ms else 0.0
+    ahead = now() - welcome.clock_ms / 1000 if welcome.clock_ms else 0.0
     every = max(1, welcome.heartbeat_seconds)
     return Session(line, call, every, ahead, tuple(welcome.addresses), told=me.availability)
 
