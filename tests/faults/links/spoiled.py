@@ -13,7 +13,7 @@ SMALL = 12  # one of 2.4 MB
 CUT_EVERY = 4.0  # seconds, about
 DELAY = 0.3  # seconds, each way
 NARROW = 125_000.0  # bytes a second: 1 Mbit/s
-FLIP_EVERY = 4 << 20  # bytes
+FLIP_EVERY = 8 << 20  # bytes, about
 
 
 def cut_every_few_seconds(folder: Path, seed: int) -> None:
@@ -97,6 +97,7 @@ def flipped_bytes(folder: Path, seed: int) -> None:
     """TLS refuses every record that was touched: what is accepted is what was sent."""
     with table(folder, seed, "ana", "bo") as at:
         ana = at.lines["ana"]
+        ana.bytes_per_second = HOME_UPLINK  # what is on its way when a connection breaks is lost
         ana.flip_every = FLIP_EVERY
         run = at.group.start(**at.wide(MEDIUM), rounds=2)
         at.group.run("ana", "bo")
