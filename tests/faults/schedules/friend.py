@@ -333,7 +333,7 @@ class Friend:
         def attempt(stream: Stream) -> Steps[None]:
             self._hear(Fetched(digest, 0.0))
             if digest not in self.blobs:
-                yield from self.network.call(stream, self._host, lambda: self._host.download(self.node, digest))
+                yield from self.network.call(stream, self._host, lambda: self._host.calls.download(self.node, digest))
                 self.blobs.add(digest)
 
         yield from self._insist(attempt)
@@ -346,7 +346,9 @@ class Friend:
             assert update.digest in self.blobs, "an update that was not sent is kept"
             header = wire.header(update)
             try:
-                answer = yield from self.network.call(stream, self._host, lambda: self._host.upload(self.node, header))
+                answer = yield from self.network.call(
+                    stream, self._host, lambda: self._host.calls.upload(self.node, header)
+                )
             except Refused as refused:
                 if refused.refusal is not Refusal.UPDATE:
                     raise
@@ -358,7 +360,9 @@ class Friend:
 
     def _ask(self, run: RunId, round: int) -> Steps[None]:
         def attempt(stream: Stream) -> Steps[tuple[Verdict, str]]:
-            answer = yield from self.network.call(stream, self._host, lambda: self._host.verdict(self.node, run, round))
+            answer = yield from self.network.call(
+                stream, self._host, lambda: self._host.calls.verdict(self.node, run, round)
+            )
             return wire.verdict(answer)
 
         verdict, sentence = yield from self._insist(attempt)

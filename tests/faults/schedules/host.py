@@ -6,16 +6,15 @@ blobs; a crash takes everything else, and may come between any two steps.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Any, cast
 
-from coordinator.doors import convert, transfers
+from coordinator.doors import convert
 from coordinator.heartbeats import LEASE
 from coordinator.logic import cluster as logic
-from coordinator.logic import runs, verdicts
+from coordinator.logic import runs
 from coordinator.logic.cluster import Cluster, Fact, plan
 from coordinator.logic.deadlines import extension
 from coordinator.logic.facts import (
@@ -28,21 +27,18 @@ from coordinator.logic.facts import (
     Greeted,
     Left,
     Lost,
-    UpdateRefused,
 )
 from coordinator.logic.members import Revoked
 from coordinator.logic.presence import Link
-from coordinator.logic.round_state import Phase, Round
-from coordinator.logic.verdicts import Answer, Verdict
 from coordinator.logic.wishes import Configure, Evaluate, Merge, Prepare, Summarise, Train, Wake, Wish
 from coordinator.store import facts
 from coordinator.work import fact, request
-from shared.errors import Refusal, Refused, TryLater
 from shared.hands import Hands
 from shared.ids import Digest, NodeId, RunId
 from shared.job import Job, TensorSpec
 from shared.rpc.v1 import node_pb2 as pb
 from tests.coordinator.stories import digest
+from tests.faults.schedules.calls import Calls, removed
 from tests.faults.schedules.events import Events, Life, Signal, Steps
 from tests.faults.schedules.network import Network, Stream
 from tests.faults.schedules.telling import Book
@@ -79,8 +75,7 @@ class Host:
         self._told: dict[NodeId, list[pb.Duty]] = {}
         self._heard: dict[NodeId, float] = {}
         self._live: dict[NodeId, pb.Heartbeat] = {}
-        self._incoming: Counter[Digest] = Counter()
-        self._busy: set[NodeId] = set()
+        self.calls = Calls(self)
         self._asking = 0
         self._free: dict[RunId, float] = {}  # when a run's child has answered everything
         self._hands: Hands[Wish] = Hands(cast(Any, self.life), cast(Any, self._perform))
@@ -211,7 +206,7 @@ class Host:
     def _sweep(self) -> None:
         if not self._asking:
             files = {file for run in self.state.runs.values() if run.job for file in self.jobs[run.job].files.values()}
-            self.blobs &= logic.keep(self.state) | files | set(self._incoming)
+            self.blobs &= logic.keep(self.state) | files | set(self.calls.incoming)
 
     # ---- silence ----
 
@@ -318,91 +313,6 @@ class Host:
             return
         self._told[node] = wanted
         stream.to_friend(pb.CoordinatorMessage(duties=pb.Duties(duties=wanted)))
-
-    # ---- calls ----
-
-    def upload(self, node: NodeId, header: pb.UpdateHeader) -> Steps[pb.VerdictReply]:
-        self._admit(node)
-        run, round, name = RunId(header.run), int(header.round), Digest(header.digest)
-        found = self._round(run, round)
-        answer = verdicts.verdict(found, node, name)
-        if answer.verdict is Verdict.NOTHING and found.phase is not Phase.TRAINING:
-            raise Refused(Refusal.UPDATE, f"Round {round} is {found.phase}.")
-        if answer.verdict is Verdict.NOTHING and header.model != found.base:
-            answer = Answer(Verdict.REFUSED, "It was trained from another model.", name)
-        if answer.verdict is Verdict.REFUSED:
-            yield self.record(UpdateRefused(self.now(), run, round, node, name, answer.sentence))
-        elif answer.verdict is Verdict.LATE:
-            yield self.record(transfers.uploaded(self.now(), node, header))
-        if answer.verdict is not Verdict.NOTHING:
-            return (yield from self._say(node, run, round, answer))
-        yield from self._receive(node, name)
-        try:
-            yield self.draw.uniform(0.0, 1.0)  # looking at it
-            if name in self.bad:
-                self.blobs.discard(name)
-                yield self.record(UpdateRefused(self.now(), run, round, node, name, "It holds a NaN."))
-            else:
-                yield self.record(transfers.uploaded(self.now(), node, header))
-        finally:
-            self._busy.discard(node)
-            del self._incoming[name]
-        return (yield from self._say(node, run, round, verdicts.verdict(self._round(run, round), node, name)))
-
-    def _receive(self, node: NodeId, name: Digest) -> Steps[None]:
-        if node in self._busy or self._incoming[name]:
-            raise Refused(Refusal.BUSY, "An upload of this PC is still under way.")
-        self._busy.add(node)
-        self._incoming[name] += 1
-        try:
-            if self.network.lost(node):
-                yield 60.0
-                raise TryLater("Nothing came for 60 s.")
-            yield self.draw.uniform(0.1, 10.0)
-            self.blobs.add(name)
-            self.hear_from(node)
-        except BaseException:
-            self._busy.discard(node)
-            del self._incoming[name]
-            raise
-
-    def verdict(self, node: NodeId, run: RunId, round: int) -> Steps[pb.VerdictReply]:
-        yield 0.0
-        self._admit(node)
-        return (yield from self._say(node, run, round, verdicts.verdict(self._round(run, round), node)))
-
-    def download(self, node: NodeId, name: Digest) -> Steps[None]:
-        self._admit(node)
-        if name not in transfers.served(self.state, self.jobs.__getitem__):
-            raise Refused(Refusal.NO_SUCH_BLOB, f"The file {name[:12]} is not one that members may fetch (any more).")
-        assert name in self.blobs, "what may be fetched is there"
-        yield self.draw.uniform(0.1, 5.0)
-
-    def _say(self, node: NodeId, run: RunId, round: int, answer: Answer) -> Steps[pb.VerdictReply]:
-        """Once all that it follows from is safe: what is told of an update stays true."""
-        yield self.record()
-        saved = runs.record(self.on_disk.runs[run], round)
-        assert saved is not None
-        now = verdicts.verdict(saved, node, answer.digest).verdict
-        unsettled = answer.verdict in (Verdict.NOTHING, Verdict.ACCEPTED)
-        assert now is answer.verdict or (unsettled and now is not Verdict.NOTHING), (
-            f"told {answer.verdict} of what is {now} on the disk"
-        )
-        return convert.verdict(answer)
-
-    def _round(self, run: RunId, round: int) -> Round:
-        found = runs.record(self.state.runs[run], round) if run in self.state.runs else None
-        if found is None:
-            raise Refused(Refusal.NO_SUCH_RUN, "No such run or round.")
-        return found
-
-    def _admit(self, node: NodeId) -> None:
-        if not logic.is_member(self.state, node):
-            raise removed()
-
-
-def removed() -> Refused:
-    return Refused(Refusal.REVOKED, "The host removed this PC from the group.")
 
 
 def sum_of(parent: str, delta: str) -> Digest:

@@ -24,6 +24,7 @@ from coordinator.logic.facts import (
     Uploaded,
 )
 from coordinator.logic.members import InviteFailed, Joined, Revoked
+from coordinator.logic.round_state import updates
 from coordinator.store import facts
 from shared.ids import NodeId, RunId
 from tests.coordinator.stories import READY, SPEC, digest
@@ -39,8 +40,22 @@ from tests.coordinator.test_promises import (
     happening,
     no_revoked_node_appears_after_its_revocation,
     nothing_merges_below_quorum,
+    rounds_of,
     what_has_ended_wants_nothing,
 )
+
+
+def a_model_is_made_of_exactly_the_updates_that_count(step: Step) -> None:
+    for name, run in step.after.runs.items():
+        if name in step.before.runs and run.committed > step.before.runs[name].committed:
+            newest = [round for round in rounds_of(run) if round.model is not None][-1]
+            assert isinstance(step.fact, Merged)
+            assert step.fact.nodes == tuple(update.node for update in updates(newest))
+
+
+def time_never_goes_back(step: Step) -> None:
+    assert step.after.now >= step.before.now
+
 
 PROMISES = (
     nothing_merges_below_quorum,
@@ -49,6 +64,8 @@ PROMISES = (
     an_acknowledged_update_is_in_one_committed_round_or_refused_with_a_reason,
     no_revoked_node_appears_after_its_revocation,
     what_has_ended_wants_nothing,
+    a_model_is_made_of_exactly_the_updates_that_count,
+    time_never_goes_back,
 )
 STRANGER = NodeId("eve")
 STRANGE = ("foreign upload", "foreign refusal", "foreign evaluation", "foreign merge", "stranger", "used invite")
