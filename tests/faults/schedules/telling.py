@@ -100,7 +100,7 @@ def told(seed: int) -> Iterator[Step]:
     for fact in _beginning(draw):
         book.rows.append(facts.dump(fact))
         story.state = cluster.apply(story.state, fact)
-    for _ in range(draw.randint(10, 36)):
+    for _ in range(draw.randint(8, 26)):
         kind = draw.choice(KINDS)
         if kind == "snapshot":
             book.keep(story.state)

@@ -30,7 +30,7 @@ def test_no_evening_of_faults_breaks_a_promise_and_each_ends_well(chunk: int) ->
 def test_the_schedules_of_facts_go_deep() -> None:
     """The promises would be cheap if no round ever came to its end here."""
     seen: set[str] = set()
-    for seed in range(60):
+    for seed in range(150):
         for step in telling.told(seed):
             seen.update(run.phase for run in step.after.runs.values())
             for _, round in every_round(step.after):
@@ -41,7 +41,7 @@ def test_the_schedules_of_facts_go_deep() -> None:
 
 def test_the_evenings_see_every_kind_of_trouble() -> None:
     seen: set[str] = set()
-    for seed in range(25):
+    for seed in range(20):
         world = World(seed)
         world.play()
         seen |= world.happened
