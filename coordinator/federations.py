@@ -11,7 +11,8 @@ from shared.children import Child, Words
 from shared.errors import OwnerMustAct, TryLater
 from shared.ids import RunId
 
-ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "damaged", "evaluated", "failed"})
+ANSWERS = frozenset({"prepared", "opened", "configured", "merged", "damaged", "evaluated", "full", "failed"})
+ROOM_SECONDS = 5.0  # between two looks whether a full disk has room again
 Opening = Callable[
     [], Words | None
 ]  # the "open" request for this run as the journal stands, or None before it is prepared
@@ -20,19 +21,31 @@ Opening = Callable[
 class Federation:
     """The child of one run. It keeps no truth: what it must know is in its requests and in the blob folder."""
 
-    def __init__(self, home: Path, run: RunId, cache: Path, opening: Opening) -> None:
-        self._home, self._run, self._cache, self._opening = home, run, cache, opening
+    def __init__(
+        self, home: Path, run: RunId, cache: Path, opening: Opening, tell: Callable[[str], None] = lambda why: None
+    ) -> None:
+        """`tell` hears, once, why nothing goes on while the disk is full."""
+        self._home, self._run, self._cache, self._opening, self._tell = home, run, cache, opening, tell
         self._child: Child | None = None
         self._facts: Any = None
         self._owed = 0  # answers to questions that nobody waits for any more
         self._turn = asyncio.Lock()
 
     async def ask(self, request: Words) -> Words:
-        """The child's answer. Raises OwnerMustAct with its sentence, or TryLater when the child died."""
-        async with self._turn:
-            if self._child is None or self._child.returncode is not None:
-                await self._start()
-            return await self._exchange(request)
+        """The child's answer, once there is room on the disk for it. Raises OwnerMustAct with its sentence, or
+        TryLater when the child died."""
+        told = False
+        while True:
+            async with self._turn:
+                if self._child is None or self._child.returncode is not None:
+                    await self._start()
+                answer = await self._exchange(request)
+            if answer["fact"] != "full":
+                return answer
+            if not told:
+                self._tell(answer["sentence"])
+            told = True
+            await asyncio.sleep(ROOM_SECONDS)
 
     async def close(self) -> None:
         if self._child is not None:

@@ -130,6 +130,7 @@ async def open_doors(
         try:
             server.add_secure_port(f"{host}:{port}", identity.credentials(mutual=mutual))
         except RuntimeError as error:
+            await asyncio.gather(members.stop(0), joining.stop(0))  # or they complain at the very end
             raise OwnerMustAct(
                 f"Port {port} is taken by another program (or not allowed). Stop that one, or choose another port "
                 "in the coordinator's settings.json."

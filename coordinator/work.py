@@ -152,8 +152,12 @@ class Work:
 
     async def _ask(self, run: Run, words: Words) -> Words:
         federation = self._federations.setdefault(
-            run.run, Federation(self._home, run.run, self._cache, lambda: opening(self._ledger.state.runs[run.run]))
-        )
+            run.run,
+            Federation(
+                self._home, run.run, self._cache, lambda: opening(self._ledger.state.runs[run.run]),
+                lambda why: self._log.warn("waits for room", run=run.run, why=why),
+            ),
+        )  # fmt: skip
         for attempt in range(1, TRIES + 1):
             try:
                 return await federation.ask(words)

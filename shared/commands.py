@@ -8,34 +8,32 @@ from typing import Any
 import click
 import typer
 
-from shared.errors import PotluckError
+from shared.disk import owners_trouble
 
 
 def run_app(application: typer.Typer, name: str, arguments: list[str] | None) -> int:
     """0 fine, 1 said in words, 2 not a command of ours, 130 Ctrl-C; a bug of ours is raised."""
     try:
         answer: Any = application(args=arguments, prog_name=name, standalone_mode=False)
-    except PotluckError as error:
-        typer.echo(error.sentence, err=True)
-        return 1
-    except ExceptionGroup as several:
-        ours, others = several.split(PotluckError)
-        if ours is None or others is not None:
-            raise
-        for sentence in dict.fromkeys(error.sentence for error in _leaves(ours)):
-            typer.echo(sentence, err=True)
-        return 1
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except Exception as error:
+        troubles = [owners_trouble(leaf) for leaf in _leaves(error)]
+        sentences = [trouble.sentence for trouble in troubles if trouble is not None]
+        if len(sentences) < len(troubles):
+            raise
+        for sentence in dict.fromkeys(sentences):
+            typer.echo(sentence, err=True)
+        return 1
     return answer if isinstance(answer, int) else 0
 
 
-def _leaves(group: ExceptionGroup[PotluckError]) -> Iterator[PotluckError]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

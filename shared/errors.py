@@ -2,6 +2,7 @@
 
     PotluckError
     ├── OwnerMustAct      the person at this PC can mend it: the sentence says how
+    │   └── DiskFull      ... by making room; whoever can wait for it goes on by itself
     ├── Refused           the other side said no, with a code a program can read
     ├── PeerMisbehaved    the other side broke the rules: never retried
     └── TryLater          the network, a full disk, a busy file: retried by itself
@@ -29,6 +30,10 @@ class PotluckError(Exception):
 
 class OwnerMustAct(PotluckError):
     """The person at this PC can mend it."""
+
+
+class DiskFull(OwnerMustAct):
+    """There is no room for what is to be written."""
 
 
 class PeerMisbehaved(PotluckError):

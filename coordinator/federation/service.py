@@ -26,7 +26,8 @@ from coordinator.federation.grid import RoundGrid
 from coordinator.federation.monitor import Monitor
 from coordinator.federation.prepare import prepare
 from shared.blobs import Blobs
-from shared.errors import OwnerMustAct, PotluckError
+from shared.disk import owners_trouble
+from shared.errors import DiskFull, OwnerMustAct, PotluckError
 from shared.ids import Digest, NodeId, RunId
 from shared.job import Job, parse
 
@@ -55,6 +56,8 @@ class Service:
         """One fact, always: what cannot be done is `failed` with a sentence."""
         try:
             return self._perform(request)
+        except DiskFull as error:
+            return {"fact": "full", "sentence": error.sentence}
         except PotluckError as error:
             sentence = error.sentence
         except (InconsistentMessageReplies, AggregationError) as error:
@@ -62,6 +65,8 @@ class Service:
         except MemoryError:
             sentence = "This PC ran out of memory while merging. Close other programs, or use the DiLoCo strategy."
         except Exception as error:  # noqa: BLE001  the edge of the process; the log keeps it whole
+            if isinstance(trouble := owners_trouble(error), DiskFull):
+                return {"fact": "full", "sentence": trouble.sentence}
             traceback.print_exc(file=sys.stderr)
             sentence = f"The run's strategy hit a bug ({type(error).__name__}: {error}); the run's log tells more."
         return {"fact": "failed", "op": request.get("op"), "sentence": sentence}

@@ -102,7 +102,7 @@ _SENTENCES = {
     sqlite3.SQLITE_FULL: "could not be written: the disk is full. Free some space and start again; nothing was lost.",
     sqlite3.SQLITE_READONLY: "may not be written: its disk or folder is read-only. Mend that and start again.",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check its folder's permissions, or set POTLUCK_HOME.",
-    sqlite3.SQLITE_IOERR: "could not be read or written: the disk reports an error. Check the disk, then start again.",
+    sqlite3.SQLITE_IOERR: "could not be read or written: the disk is full or failing. Look at it, then start again.",
     sqlite3.SQLITE_BUSY: "is in use by another program. Close that one and start again.",
     sqlite3.SQLITE_LOCKED: "is in use by another program. Close that one and start again.",
     sqlite3.SQLITE_CORRUPT: f"is damaged. {REMEDY}",
