@@ -31,6 +31,7 @@ def dies_at_a_checkpoint(folder: Path, stack: ExitStack, orders: list[Order]) ->
         assert dying.carried_out(ana) == order
         if order.parent:
             assert process.wait(20) == -signal.SIGKILL
+            group.until("the orphan to end", lambda: not group.children("ana", TRAINER))
         else:
             group.until("it to be noticed", lambda: "it was killed" in group.log("ana"))
         if number < len(orders):

@@ -103,10 +103,15 @@ def agent_dies(evening: Evening, order: Order) -> None:
 
 def trainer_dies(evening: Evening, repetition: int) -> None:
     """In the middle of a round ana's agent dies, or her trainer, or both."""
-    group = evening.group
-    evening.settle()
+    group, number = evening.group, len(evening.group.rounds(evening.run))
     group.hold("ana", 2)
-    group.until("ana to be in the middle", lambda: group.doing("ana").get("step") == 2)
+    group.let_go("bo")
+
+    def middle() -> int:
+        doing = group.doing("ana")
+        return int(doing["round"]) if doing.get("step") == 2 and doing["round"] >= number else 0
+
+    number = group.until("ana to be in the middle", middle)
     (trainer,) = group.children("ana", "quick_trainer")
     process, who = group.processes["ana"], repetition % 3
     if who in (1, 2):
@@ -115,6 +120,8 @@ def trainer_dies(evening: Evening, repetition: int) -> None:
         group.kill("ana")
         assert process.returncode == -signal.SIGKILL
         group.run("ana")
-    if who == 1:
+    else:
         group.until("it to be noticed", lambda: "it was killed" in group.log("ana"))
     group.until("it to be gone", lambda: trainer not in group.children("ana", "quick_trainer"))
+    evening.let_go()
+    group.until(f"round {number} to be committed", lambda: group.phase(evening.run, number) == "committed")
