@@ -159,9 +159,11 @@ def _train(round: Round, fact: Configured) -> Round:
 
 
 def _receive(round: Round, fact: Uploaded) -> Round:
-    """The first update of a member counts while the round trains; later it is marked late."""
+    """The first update of a member counts while the round trains, unless it was refused; later it is marked late."""
     member = round.members.get(fact.node)
     if member is None or member.update is not None or member.standing in (Standing.REVOKED, Standing.LATE):
+        return round
+    if fact.digest in member.refused:
         return round
     if round.phase is Phase.TRAINING:
         metrics = tuple(sorted(_finite(fact.metrics).items()))

@@ -12,7 +12,7 @@ from coordinator import guard, ledger
 from coordinator.doors.node import NodeDoor
 from coordinator.doors.transfers import Transfers
 from coordinator.heartbeats import Heartbeats
-from coordinator.logic.facts import Elapsed
+from coordinator.logic.facts import Elapsed, UpdateRefused
 from coordinator.logic.verdicts import Verdict
 from coordinator.store.journal import Row
 from coordinator.store.memory import MemoryStore
@@ -25,7 +25,22 @@ from shared.identity import Peer
 from shared.log import Log
 from shared.rpc.protocol import PROTOCOL
 from shared.rpc.v1 import node_pb2 as pb
-from tests.coordinator.stories import ANA, BO, RUN, configured, digest, greeted, joined, started
+from tests.coordinator.stories import (
+    ANA,
+    BO,
+    CEM,
+    RUN,
+    configured,
+    digest,
+    greeted,
+    joined,
+    senders,
+    started,
+    tell,
+    the_round,
+    training,
+    uploaded,
+)
 from tests.faults.schedules.host import a_job
 
 
@@ -45,6 +60,14 @@ def test_a_verdict_is_told_once_it_is_safe(tmp_path: Path) -> None:
         await asyncio.gather(writing, return_exceptions=True)
 
     asyncio.run(story())
+
+
+def test_a_refusal_that_is_told_again_takes_no_update_out_of_a_merge() -> None:
+    """The very bytes that were refused had been taken after all, and the old refusal then counted as their loss."""
+    refused = UpdateRefused(1.0, RUN, 1, ANA, uploaded(ANA).digest, "NaN")
+    state = tell(training(ANA, BO, CEM), refused, uploaded(ANA), uploaded(BO), uploaded(CEM))
+    assert senders(the_round(state)) == [BO, CEM]
+    assert tell(state, refused) == state
 
 
 class HeldStore(MemoryStore):
