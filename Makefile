@@ -2,16 +2,18 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 READY := .venv/.ready
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-fast check fix proto bench clean
+.PHONY: help setup demo test test-fast check fix proto bench soak clean
 
 help:
 	@echo "make demo     three friends train one real model together on this PC (ARGS=--controls for the control runs)"
 	@echo "make test     the whole test suite      make test-fast   the part under five minutes"
 	@echo "make check    ruff, mypy, import rules, fresh stubs      make fix     mend what can be mended by itself"
 	@echo "make proto    regenerate the gRPC stubs  make bench      measure, one JSON line each"
+	@echo "make soak     break it again and again, and count what was survived (ARGS='--minutes 30')"
 	@echo "make setup    virtual environment, pinned packages, model weights (the others do it by themselves)"
 
 setup: $(READY)
@@ -27,10 +29,10 @@ demo: setup
 	$(PY) -m deploy.demo $(ARGS)
 
 test: setup
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: setup
-	$(PY) -m pytest -m "not slow" $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) -m "not slow" $(ARGS)
 
 check: setup
 	.venv/bin/ruff check .
@@ -49,6 +51,9 @@ proto: setup
 
 bench: setup
 	$(PY) -m tests.benchmarks $(ARGS)
+
+soak: setup
+	$(PY) -m tests.faults.soak $(ARGS)
 
 clean:
 	rm -rf .venv demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,6 @@
 
 import sys
 
-from node.cli import main
+from shared.entry import main
 
-sys.exit(main())
+sys.exit(main(["node", *sys.argv[1:]]))

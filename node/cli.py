@@ -46,16 +46,10 @@ def run(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log's own lines, too.")] = False,
 ) -> None:
     """Take part: train when the host asks, until Ctrl-C. Stays in this window; log/agent.log keeps everything."""
-    from node import screen
-    from node.main import run as run_agent
+    from node import agent
 
-    home = default_home()
-    words = screen.run(
-        lambda log, show: asyncio.run(run_agent(home, log, show)), home, as_json=as_json, verbose=verbose
-    )
-    if words:
-        typer.echo(words, err=True)
-        raise typer.Exit(3)
+    if code := agent.stay(as_json=as_json, verbose=verbose):
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.errors import DiskFull, OwnerMustAct, PotluckError
+from shared.errors import DiskFull, OwnerMustAct
 from shared.units import size_words as size_words  # given on: a full disk is told in these words
 
 
@@ -86,28 +85,6 @@ def disk_trouble(error: OSError, path: Path | None) -> OSError | OwnerMustAct:
             )
         case _:
             return error
-
-
-def owners_trouble(error: Exception) -> PotluckError | None:
-    """What the person at this PC can do about an error that nobody expected where it happened; None for a bug."""
-    if isinstance(error, sqlite3.Error):
-        sentence = _DATABASE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-        return None if sentence is None else OwnerMustAct(f"This PC's state.db {sentence}")
-    if isinstance(error, OSError):
-        error = disk_trouble(error, Path(error.filename) if isinstance(error.filename, str) else None)
-    return error if isinstance(error, PotluckError) else None
-
-
-_DATABASE = {
-    sqlite3.SQLITE_FULL: "could not be written: the disk is full. Free some space and start again; nothing was lost.",
-    sqlite3.SQLITE_READONLY: "may not be written: its disk or folder is read-only. Mend that and start again.",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Check its folder's permissions, or set POTLUCK_HOME.",
-    sqlite3.SQLITE_IOERR: "could not be read or written: the disk is full or failing. Look at it, then start again.",
-    sqlite3.SQLITE_BUSY: "is in use by another program. Close that one and start again.",
-    sqlite3.SQLITE_LOCKED: "is in use by another program. Close that one and start again.",
-    sqlite3.SQLITE_CORRUPT: "is damaged: the disk may be failing. Bring back a copy of it, or leave and join again.",
-    sqlite3.SQLITE_NOTADB: "is damaged: the disk may be failing. Bring back a copy of it, or leave and join again.",
-}
 
 
 def _existing(path: Path) -> Path:

@@ -19,6 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Hand the rest of the line to the room it names. Returns the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     match words:
+        case ["node", "run", *rest]:  # stays for days, so without the weight of a command line
+            agent: int = importlib.import_module("node.agent").main(rest)
+            return agent
         case [room, *rest] if room in _ROOMS:
             answer: int = importlib.import_module(_ROOMS[room][0]).main(rest)
             return answer

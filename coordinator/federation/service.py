@@ -26,7 +26,7 @@ from coordinator.federation.grid import RoundGrid
 from coordinator.federation.monitor import Monitor
 from coordinator.federation.prepare import prepare
 from shared.blobs import Blobs
-from shared.disk import owners_trouble
+from shared.ending import owners_trouble
 from shared.errors import DiskFull, OwnerMustAct, PotluckError
 from shared.ids import Digest, NodeId, RunId
 from shared.job import Job, parse
