@@ -5,6 +5,7 @@ The wire always carries safetensors blobs. `Carrier` is all that the service kno
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,8 +48,11 @@ class Store:
 
     @contextmanager
     def spooled(self, name: str) -> Iterator[Path]:
-        """A path to write a coming blob to, on the blobs' disk, seen by nobody; gone afterwards unless adopted."""
-        path = private_folder(self.blobs.root / "spool") / f"{self.run}.{name}"
+        """A path to write a coming blob to, on the blobs' disk, seen by nobody; gone afterwards unless adopted.
+
+        Each process has its own: one whose coordinator was killed may still be at work beside its successor.
+        """
+        path = private_folder(self.blobs.root / "spool") / f"{self.run}.{os.getpid()}.{name}"
         try:
             yield path
         finally:
