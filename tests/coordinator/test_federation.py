@@ -244,7 +244,7 @@ def test_a_child_killed_in_the_middle_of_a_merge_repeats_it(home: Path) -> None:
         with FederationChild(home) as child:
             child.ask("open", job=ready["job"], spec=run_file, state=None)
             child.tell("merge", round=1, model=ready["model"], state=None, updates=updates)
-            wait_until(lambda file=file: any(f"{RUN}.{file}." in path.name for path in spool.iterdir()))  # type: ignore[misc]
+            wait_until(lambda file=file: any(f".{file}." in path.name for path in spool.iterdir()))  # type: ignore[misc]
             child.process.kill()
             child.process.wait()
             assert list(spool.iterdir())
