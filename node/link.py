@@ -31,7 +31,7 @@ from shared.log import Log
 from shared.rpc.v1 import node_pb2 as pb
 
 GOODBYE_SECONDS = 2.0  # an owner who types Ctrl-C waits no longer for the host
-STEADY_SECONDS = 60.0  # a connection that lasted this long was a good one: back-off starts anew
+STEADY_SECONDS = 5.0  # a connection that lasted this long moved something: back-off starts anew
 
 Dial = Callable[[], Awaitable[Connection]]
 Stream = grpc.aio.StreamStreamCall[pb.NodeMessage, pb.CoordinatorMessage]
