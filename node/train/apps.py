@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import math
 import os
 import sys
@@ -20,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from node import apps
+from node.train import finished
 from node.train.pipe import Facts, Orders
 from shared import job as jobs
-from shared.blobs import digest_of
-from shared.disk import write
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError
 from shared.job import Job
 
@@ -95,13 +93,8 @@ class AppBench:
     def train(self, words: Words) -> Words:
         """The fact `trained`. A round whose update lies finished on the disk is answered at once."""
         out = Path(words["out"])
-        beside = out.with_name(out.name + ".json")
-        if beside.exists() and out.exists():
-            done: Words = json.loads(beside.read_text())
-            fact: Words = done["fact"]
-            same = (done["model"], fact["round"]) == (words["model_digest"], words["round"])
-            if same and digest_of(out) == fact["digest"]:
-                return fact
+        if done := finished.recall(out, words["round"], words["model_digest"]):
+            return done
         started = time.monotonic()
         content = self._ask("train", words)
         metrics = self._metrics(content)
@@ -111,7 +104,7 @@ class AppBench:
             "size": out.stat().st_size, "tokens": int(metrics["num-examples"]),
             "metrics": {**metrics, "seconds": time.monotonic() - started},
         }  # fmt: skip
-        write(beside, json.dumps({"model": words["model_digest"], "fact": fact}).encode())
+        finished.remember(out, words["model_digest"], fact)
         return fact
 
     def evaluate(self, words: Words) -> Words:

@@ -6,7 +6,6 @@ and before the first collective: a mod that refuses a message must not leave the
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,12 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
-from node.train import weights
+from node.train import finished, weights
 from node.train.bench import Bench
 from node.train.client_app import client_app
 from node.train.loop import Trained, train_round
 from node.train.measure import measure
 from shared.blobs import digest_of
-from shared.disk import write
 from shared.errors import OwnerMustAct, PeerMisbehaved
 from shared.ids import Digest
 
@@ -58,7 +56,7 @@ class RoundWorker:
 
     def run_train(self, order: Order) -> Words:
         """The fact `trained`. A round whose update lies finished on the disk is answered at once."""
-        if done := _finished(order):
+        if done := finished.recall(order.out, order.round, order.model_digest):
             return done
         job = self._bench.job
         digest = order.model_digest
@@ -81,7 +79,7 @@ class RoundWorker:
             "tokens": self._trained.tokens, "steps": self._trained.steps, "share": self._trained.share,
             "metrics": _metrics(reply),
         }  # fmt: skip
-        write(_beside(order.out), json.dumps({"model": order.model_digest, "fact": fact}).encode())
+        finished.remember(order.out, order.model_digest, fact)
         return fact
 
     def run_evaluate(self, order: Order) -> Words:
@@ -170,18 +168,6 @@ def evaluate_here(bench: Bench, model: Path) -> dict[str, float]:
     return measure(bench)
 
 
-def _finished(order: Order) -> Words | None:
-    try:
-        words = json.loads(_beside(order.out).read_text())
-    except (OSError, ValueError):
-        return None
-    fact: Words = words["fact"]
-    same = (words["model"], fact["round"]) == (order.model_digest, order.round)
-    if not same or not order.out.exists() or digest_of(order.out) != fact["digest"]:
-        return None
-    return fact | {"update": str(order.out)}
-
-
 def order_from(words: Words) -> Order:
     """Raises OwnerMustAct when the order names a file that is not there."""
     model = Path(words["model"])
@@ -190,10 +176,6 @@ def order_from(words: Words) -> Order:
     digest = Digest(words.get("model_digest") or digest_of(model))
     out = Path(words.get("out") or model.with_name("unused"))
     return Order(int(words["round"]), model, digest, dict(words.get("config") or {}), out)
-
-
-def _beside(out: Path) -> Path:
-    return out.with_name(out.name + ".json")
 
 
 def _digest_record(digest: Digest) -> ArrayRecord:

@@ -26,7 +26,7 @@ TENSORS = tuple(
 )  # fmt: skip
 CODECS: tuple[Codec, ...] = ("fp32", "bf16")
 GROWTH = 16 << 20  # bytes of memory that thousands of files may add: the allocator's, not the files'
-SETTLED = 2000  # files after which memory is looked at first
+SETTLED = 15_000  # files after which memory is looked at first: the allocator has seen everything by then
 SUBJECTS = ("file", "header", "bytes", *(spec.name for spec in TENSORS))  # what a refusal may speak of
 
 
