@@ -35,7 +35,7 @@ def allow_app(home: Path, folder: Path | None, config: list[str], forget: str, *
         typer.echo(WARNING, err=as_json)
         if not yes and not typer.confirm("Allow exactly these files?", default=False, err=as_json):
             raise OwnerMustAct("Nothing was allowed.")
-        allowed = apps.allow(home, folder, settings, datetime.now().astimezone())
+        allowed = apps.allow(home, folder, app, settings, datetime.now().astimezone())
         if as_json:
             typer.echo(json.dumps({"name": allowed.app.name, "digest": allowed.app.digest}))
         else:

@@ -28,9 +28,11 @@ class Allowed:
     config: dict[str, Scalar]  # Flower's node_config: what is particular to this PC
 
 
-def allow(home: Path, folder: Path, config: dict[str, Scalar], now: datetime) -> Allowed:
-    """Copy the app's files and note the consent. Raises OwnerMustAct."""
-    app = apps.read(folder)
+def allow(home: Path, folder: Path, app: App, config: dict[str, Scalar], now: datetime) -> Allowed:
+    """Copy the files of `app`, which the owner was shown, and note the consent.
+
+    Raises OwnerMustAct when the folder is no longer what was shown.
+    """
     place = private_folder(home / "apps") / app.digest
     beside = place.with_name(f".{app.digest}.new")
     shutil.rmtree(beside, ignore_errors=True)
@@ -40,6 +42,9 @@ def allow(home: Path, folder: Path, config: dict[str, Scalar], now: datetime) ->
         shutil.copyfile(path, target)
     consent = {"name": app.name, "digest": app.digest, "config": config, "at": now.isoformat(timespec="seconds")}
     write(beside / _CONSENT, json.dumps(consent, indent=2).encode() + b"\n")
+    if apps.read(beside / _CODE).digest != app.digest:
+        shutil.rmtree(beside)
+        raise OwnerMustAct(f"{folder} was changed while you were asked; nothing was allowed. Look at it again.")
     forget(home, app.digest)
     beside.rename(place)
     return _checked(place, app.digest)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from node import apps
+from shared import apps as folders
 from shared.apps import INITIAL
 from tests.cluster.group import Group, group
 from tests.equivalence.stock import ROUNDS, namespace
@@ -88,12 +89,26 @@ def compare(friends: Group, run: str, expected: Path) -> None:
         np.testing.assert_array_equal(got[name], values.astype(np.float32), f"{run} {name}")
 
 
+def test_what_changes_while_the_owner_is_asked_is_not_allowed(folder: Path, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from shared.errors import OwnerMustAct
+
+    mine = Path(shutil.copytree(folder, tmp_path / "sums"))
+    shown = folders.read(mine)
+    (mine / "sums" / "client_app.py").write_text("import os\n")
+    with pytest.raises(OwnerMustAct, match="was changed while you were asked"):
+        apps.allow(tmp_path, mine, shown, {}, datetime.now(UTC))
+    assert apps.listed(tmp_path) == []
+
+
 def test_a_changed_app_is_another_app(folder: Path, tmp_path: Path) -> None:
     from datetime import UTC, datetime
 
     from shared.errors import OwnerMustAct
 
-    allowed = apps.allow(tmp_path, folder, {"partition-id": 0}, datetime.now(UTC))
+    shown = folders.read(folder)
+    allowed = apps.allow(tmp_path, folder, shown, {"partition-id": 0}, datetime.now(UTC))
     assert apps.find(tmp_path, allowed.app.digest).config == {"partition-id": 0}
     with (allowed.code / "sums" / "client_app.py").open("a") as file:
         file.write("# changed behind the owner's back\n")
