@@ -104,14 +104,18 @@ def agent_dies(evening: Evening, order: Order) -> None:
 def trainer_dies(evening: Evening, repetition: int) -> None:
     """In the middle of a round ana's agent dies, or her trainer, or both."""
     group, number = evening.group, len(evening.group.rounds(evening.run))
-    group.hold("ana", 2)
+    group.hold("ana", 2)  # or at 3, if she was about to do it just now
     group.let_go("bo")
+    seen = [(0, 0)]
 
     def middle() -> int:
         doing = group.doing("ana")
-        return int(doing["round"]) if doing.get("step") == 2 and doing["round"] >= number else 0
+        seen.append((doing.get("round") or 0, doing.get("step") or 0))
+        held = len(set(seen[-10:])) == 1  # for a second
+        round_, step = seen[-1]
+        return round_ if held and round_ >= number and step in (2, 3) else 0
 
-    number = group.until("ana to be in the middle", middle)
+    number = group.until("ana to be held in the middle", middle)
     (trainer,) = group.children("ana", "quick_trainer")
     process, who = group.processes["ana"], repetition % 3
     if who in (1, 2):
