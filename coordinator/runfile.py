@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import OwnerMustAct
-from shared.job import Mod, mod_trouble
+from shared.job import Attention, Curriculum, Mod, mod_trouble
 from shared.units import count, duration, plural, share
 
 Spec = dict[str, Any]
@@ -76,6 +76,7 @@ class _Optimizer(_Part):
 class _Lora(_Part):
     lora: int = Field(ge=1, le=1024)
     alpha: int | None = Field(None, ge=1, le=4096)
+    targets: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,64}$")], ...] = ()  # layers; none: all linear ones
 
 
 class _Strategy(BaseModel):
@@ -131,6 +132,10 @@ class _RunFile(_Part):
     evaluate_tokens: Tokens = Field(2048, ge=64, le=1 << 24)
     privacy: Literal["open"] = "open"
     mods: tuple[Annotated[Mod, BeforeValidator(_mod)], ...] = ()
+    dropout: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    attention: Attention = "causal"
+    curriculum: Curriculum = "none"
 
 
 def check(text: str, further: Further = lambda _: []) -> tuple[Spec | None, list[Mistake]]:
@@ -179,7 +184,12 @@ def _spec(run: _RunFile) -> Spec:
     return {
         "run": run.run,
         "model": run.model,
-        "recipe": {"kind": "lora", "rank": lora.lora, "alpha": lora.alpha or 2 * lora.lora}
+        "recipe": {
+            "kind": "lora",
+            "rank": lora.lora,
+            "alpha": lora.alpha or 2 * lora.lora,
+            "targets": list(lora.targets),
+        }
         if lora
         else {"kind": "full"},
         "rounds": run.rounds,
@@ -196,6 +206,7 @@ def _spec(run: _RunFile) -> Spec:
         "deadline_seconds": run.deadline,
         "evaluate": run.evaluate,
         "evaluate_tokens": run.evaluate_tokens,
+        **{key: getattr(run, key) for key in ("dropout", "label_smoothing", "attention", "curriculum")},
         "mods": [{"name": mod.name, "parameters": mod.parameters} for mod in run.mods],
     }
 
@@ -215,7 +226,7 @@ def _mistake(root: yaml.Node | None, detail: Any) -> Mistake:
     ]
     if detail["loc"][:1] == ("recipe",) and detail["loc"] != ("recipe",):
         path = ["recipe"] if len(path) < 2 or detail["type"] == "literal_error" else path
-        allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024"
+        allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024 (and `alpha`, `targets`)"
         return Mistake(_line(root, path), "recipe", allowed)
     if detail["loc"][:1] == ("evaluate",):
         return Mistake(_line(root, ["evaluate"]), "evaluate", "must be true, false or last")

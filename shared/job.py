@@ -9,22 +9,25 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from shared.errors import PeerMisbehaved
 from shared.ids import Digest, RunId, is_digest, is_run
 
 UpdateKind = Literal["difference", "weights"]
 Codec = Literal["fp32", "bf16"]
+Attention = Literal["causal", "block_sparse"]
+Curriculum = Literal["none", "length", "diversity"]
 _DIMENSIONS = 8  # of a tensor
 _NAME = 300  # characters of a name for people, or of a tensor
 _KINDS: dict[type, tuple[str, ...]] = {  # of entries that JSON could bring as something else
-    str: ("run", "name", "base", "schedule", "update", "codec", "app"),
+    str: ("run", "name", "base", "schedule", "update", "codec", "app", "attention", "curriculum"),
     int: ("rounds", "lora", "lora_alpha", "sequence", "batch", "steps", "evaluate_tokens"),
-    float: ("seconds", "lr", "warmup", "weight_decay", "clip"),
+    float: ("seconds", "lr", "warmup", "weight_decay", "clip", "dropout", "label_smoothing"),
     bool: ("evaluate",),
 }
 _MAY_LACK = ("lora", "steps", "seconds", "app")
+_LAYER = re.compile(r"[A-Za-z0-9_]{1,64}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
@@ -77,6 +80,11 @@ class Job:
     evaluate: bool = True  # held-out bits per byte after each round
     evaluate_tokens: int = 2048
     app: Digest | None = None  # a Flower app, allowed by each owner (shared/apps.py), trains instead of us
+    lora_targets: tuple[str, ...] = ()  # last parts of layer names; none: every linear layer but the head
+    dropout: float = 0.0  # of embeddings and of what each layer adds
+    label_smoothing: float = 0.0
+    attention: Attention = "causal"
+    curriculum: Curriculum = "none"  # which samples come first
 
 
 def dump(job: Job) -> bytes:
@@ -126,6 +134,7 @@ def _job(raw: dict[str, Any]) -> Job:
     raw = dict(raw)
     raw["tensors"] = tuple(TensorSpec(str(t["name"]), tuple(int(n) for n in t["shape"])) for t in raw["tensors"])
     raw["files"] = {str(name): Digest(str(digest)) for name, digest in raw["files"].items()}
+    raw["lora_targets"] = tuple(str(name) for name in raw.get("lora_targets", ()))
     raw["betas"] = (float(raw["betas"][0]), float(raw["betas"][1]))
     raw["mods"] = tuple(
         Mod(str(mod["name"]), {str(key): float(value) for key, value in mod["parameters"].items()})
@@ -164,6 +173,12 @@ def _complaints(job: Job) -> list[str]:
         ),
         (not any(mod_trouble(mod) for mod in job.mods), "a mod that this version does not know"),
         (1 <= job.evaluate_tokens <= 1 << 24, "evaluate_tokens"),
+        (all(_LAYER.fullmatch(name) for name in job.lora_targets) and len(job.lora_targets) <= 64, "the LoRA targets"),
+        (
+            0 <= job.dropout < 1 and 0 <= job.label_smoothing < 1,
+            "dropout and label smoothing must be from 0 to below 1",
+        ),
+        (job.attention in get_args(Attention) and job.curriculum in get_args(Curriculum), "attention or curriculum"),
         (job.app is None or (is_digest(job.app) and job.update == "weights" and not job.files), "the Flower app"),
     ]
     return [complaint for fine, complaint in rules if not fine]

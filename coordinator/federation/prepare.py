@@ -72,6 +72,7 @@ def _job(
         files=files,
         lora=rank,
         lora_alpha=(spec["recipe"].get("alpha") or 2 * rank) if rank else 0,
+        lora_targets=tuple(spec["recipe"].get("targets") or ()),
         tensors=tensors,
         update=update,
         codec=codec,
@@ -80,6 +81,7 @@ def _job(
         app=foreign,
         evaluate=bool(spec["evaluate"]),
         **{key: spec[key] for key in ("sequence", "batch", "steps", "seconds", "evaluate_tokens")},
+        **{key: spec[key] for key in ("dropout", "label_smoothing", "attention", "curriculum") if key in spec},
         **{key: spec[key] for key in ("lr", "schedule", "warmup", "weight_decay", "clip")},
     )
     if parse(dump(job)) != job:  # what a node will make of it

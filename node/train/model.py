@@ -33,7 +33,7 @@ def build(
     model = _quantised(base, dtype, device, attention) if nf4 else _plain(base, config, dtype).to(device)
     if job.lora is not None:
         model.requires_grad_(False)
-        model = _with_adapters(model, job.lora, job.lora_alpha)
+        model = _with_adapters(model, job)
     _check(job, trainables(model))
     return model
 
@@ -129,12 +129,14 @@ def _quantised(base: Path, dtype: torch.dtype, device: torch.device, attention: 
     return prepared
 
 
-def _with_adapters(model: nn.Module, rank: int, alpha: int) -> nn.Module:
+def _with_adapters(model: nn.Module, job: Job) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
+    targets = list(job.lora_targets or LINEAR)
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(LINEAR), bias="none", task_type="CAUSAL_LM"
-    )
+        r=job.lora, lora_alpha=job.lora_alpha, lora_dropout=0.0, target_modules=targets, bias="none",
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
     adapted: nn.Module = get_peft_model(model, config)
     return adapted
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
+from shared.errors import OwnerMustAct
 from shared.job import TensorSpec
 from shared.models.weights import Float32, read, stored
 
@@ -28,6 +29,7 @@ class Recipe(TypedDict):
     kind: Literal["full", "lora"]
     rank: NotRequired[int | None]
     alpha: NotRequired[int | None]
+    targets: NotRequired[Sequence[str]]  # last parts of layer names; none: every linear layer but the head
 
 
 def trainables(config: Mapping[str, Any], recipe: Recipe) -> tuple[TensorSpec, ...]:
@@ -38,7 +40,7 @@ def trainables(config: Mapping[str, Any], recipe: Recipe) -> tuple[TensorSpec, .
         case "lora":
             rank = _rank(recipe)
             found = []
-            for name, (out, into) in ((spec.name, spec.shape) for spec in _linears(config)):
+            for name, (out, into) in ((spec.name, spec.shape) for spec in _targeted(config, recipe)):
                 stem = LORA_PREFIX + name.removesuffix(".weight")
                 found.append(TensorSpec(f"{stem}.lora_A.weight", (rank, into)))
                 found.append(TensorSpec(f"{stem}.lora_B.weight", (out, rank)))
@@ -67,6 +69,15 @@ def generator(seed: int, name: str) -> np.random.Generator:
     """A stream of chance of its own for each tensor."""
     words = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(words[:16], "little")))
+
+
+def _targeted(config: Mapping[str, Any], recipe: Recipe) -> Iterator[TensorSpec]:
+    """The linear layers that get an adapter. Raises OwnerMustAct naming a target that is none."""
+    wanted = set(recipe.get("targets") or ())
+    there = {spec.name.split(".")[-2] for spec in _linears(config)}
+    if unknown := sorted(wanted - there):
+        raise OwnerMustAct(f"The model has no linear layer {unknown[0]}; it has {', '.join(sorted(there))}.")
+    return (spec for spec in _linears(config) if not wanted or spec.name.split(".")[-2] in wanted)
 
 
 def _rank(recipe: Recipe) -> int:
