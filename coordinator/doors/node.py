@@ -58,16 +58,18 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
     ) -> AsyncIterator[node_pb2.CoordinatorMessage]:
         async with refusal.answering(context):
             node, messages = peer().node, aiter(request_iterator)
-            await self._greet(node, messages)
-            self._log.info("connected", node=node, name=self._ledger.state.members.nodes[node].name)
-            yield node_pb2.CoordinatorMessage(welcome=self._welcome())
+            greeting = await _greeting(messages)
             changed = asyncio.Event()
             if (older := self._streams.get(node)) is not None:
-                older.set()  # a newer stream of the same node ends the older one
+                older.set()  # a newer stream of the same node ends the older one, whose words no longer count
             self._streams[node] = changed
-            hearing = asyncio.ensure_future(self._hear(node, messages))
-            hearing.add_done_callback(lambda _: changed.set())
+            hearing = asyncio.get_running_loop().create_future()
             try:
+                await self._greet(node, greeting)
+                self._log.info("connected", node=node, name=self._ledger.state.members.nodes[node].name)
+                yield node_pb2.CoordinatorMessage(welcome=self._welcome())
+                hearing = asyncio.ensure_future(self._hear(node, changed, messages))
+                hearing.add_done_callback(lambda _: changed.set())
                 async for duties in self._duties(node, changed, hearing):
                     yield node_pb2.CoordinatorMessage(duties=duties)
                 if hearing.done():
@@ -123,21 +125,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             )
         raise AssertionError("answering aborts")
 
-    async def _greet(self, node: NodeId, messages: AsyncIterator[node_pb2.NodeMessage]) -> None:
-        try:
-            async with asyncio.timeout(FIRST_WORD):
-                first = await anext(messages, None)
-        except TimeoutError:
-            first = None
-        if first is None or not first.HasField("greeting"):
-            raise Refused(Refusal.MALFORMED, "A control stream starts with a greeting.")
-        greeting = first.greeting
-        if greeting.protocol < OLDEST:
-            raise Refused(
-                Refusal.PROTOCOL,
-                f"This PC speaks protocol {greeting.protocol}; this group needs {OLDEST} to {PROTOCOL}. "
-                "Update potluck on this PC.",
-            )
+    async def _greet(self, node: NodeId, greeting: node_pb2.Greeting) -> None:
         self._heartbeats.hear(node)
         at = self._ledger.now()
         runs = self._ledger.state.runs
@@ -149,9 +137,11 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             )
         )  # fmt: skip
 
-    async def _hear(self, node: NodeId, messages: AsyncIterator[node_pb2.NodeMessage]) -> None:
-        """Until the node closes its side."""
+    async def _hear(self, node: NodeId, changed: asyncio.Event, messages: AsyncIterator[node_pb2.NodeMessage]) -> None:
+        """Until the node closes its side, or speaks on a newer stream."""
         async for message in messages:
+            if self._streams.get(node) is not changed:
+                return
             at = self._ledger.now()
             match message.WhichOneof("message"):
                 case "heartbeat":
@@ -215,6 +205,24 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
             cluster=self._cluster,
             addresses=self._addresses,
         )
+
+
+async def _greeting(messages: AsyncIterator[node_pb2.NodeMessage]) -> node_pb2.Greeting:
+    """A stream's first word. Raises Refused when it is another, or none, or of too old a protocol."""
+    try:
+        async with asyncio.timeout(FIRST_WORD):
+            first = await anext(messages, None)
+    except TimeoutError:
+        first = None
+    if first is None or not first.HasField("greeting"):
+        raise Refused(Refusal.MALFORMED, "A control stream starts with a greeting.")
+    if first.greeting.protocol < OLDEST:
+        raise Refused(
+            Refusal.PROTOCOL,
+            f"This PC speaks protocol {first.greeting.protocol}; this group needs {OLDEST} to {PROTOCOL}. "
+            "Update potluck on this PC.",
+        )
+    return first.greeting
 
 
 def require_name(run: str) -> None:

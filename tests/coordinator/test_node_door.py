@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ class Caller:
         raise Refuses(sentence)
 
 
-async def said(folder: Path, *messages: pb.NodeMessage) -> tuple[Ledger, MemoryStore, str]:
-    """One control stream in which Ana says all this; the refusal it ended with."""
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[Ledger, MemoryStore, NodeDoor]]:
+    """A door to a group whose only member is Ana, who is also whoever calls."""
     store = MemoryStore()
     book = ledger.load(store)
     writing = asyncio.ensure_future(book.run())
@@ -54,19 +56,25 @@ async def said(folder: Path, *messages: pb.NodeMessage) -> tuple[Ledger, MemoryS
     blobs, beats = Blobs(folder), Heartbeats()
     door = NodeDoor(book, Transfers(book, blobs, beats), beats, Log(io.StringIO()), "saturday", ())
     guard._peer.set(Peer("node", ANA, b"", 1e12))
+    yield book, store, door
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+
+async def said(folder: Path, *messages: pb.NodeMessage) -> tuple[Ledger, MemoryStore, str]:
+    """One control stream in which Ana says all this; the refusal it ended with."""
 
     async def stream() -> AsyncIterator[pb.NodeMessage]:
         for message in messages:
             yield message
 
     sentence = ""
-    try:
-        async for _ in door.Control(stream(), Caller()):  # type: ignore[arg-type]
-            pass
-    except Refuses as refused:
-        sentence = str(refused)
-    writing.cancel()
-    await asyncio.gather(writing, return_exceptions=True)
+    async with opened(folder) as (book, store, door):
+        try:
+            async for _ in door.Control(stream(), Caller()):  # type: ignore[arg-type]
+                pass
+        except Refuses as refused:
+            sentence = str(refused)
     return book, store, sentence
 
 
@@ -108,6 +116,36 @@ def test_a_goodbye_ends_the_stream_and_its_lease(tmp_path: Path) -> None:
     book, _, sentence = asyncio.run(said(tmp_path, greeting(), goodbye, mood(1)))
     assert sentence == ""
     assert book.state.presences[ANA].link is Link.STOPPED
+
+
+def test_a_word_on_an_older_stream_does_not_count(tmp_path: Path) -> None:
+    async def play() -> str:
+        late = asyncio.Event()
+
+        async def older() -> AsyncIterator[pb.NodeMessage]:
+            yield greeting()
+            await late.wait()
+            yield mood(1)
+
+        async def newer() -> AsyncIterator[pb.NodeMessage]:
+            yield greeting()
+            await asyncio.Event().wait()
+
+        async with opened(tmp_path) as (book, _, door):
+            first = door.Control(older(), Caller())  # type: ignore[arg-type]
+            async with aclosing(door.Control(newer(), Caller())) as second:  # type: ignore[arg-type, type-var]
+                assert (await anext(first)).HasField("welcome")
+                rest = asyncio.ensure_future(drained(first))
+                assert (await anext(second)).HasField("welcome")
+                late.set()
+                await rest
+                return book.state.presences[ANA].availability.sentence
+
+    assert asyncio.run(play()) == ""
+
+
+async def drained(messages: AsyncIterator[pb.CoordinatorMessage]) -> list[pb.CoordinatorMessage]:
+    return [message async for message in messages]
 
 
 @pytest.mark.parametrize("number", [0, 5000])
