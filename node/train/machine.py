@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+from pathlib import Path
 
 import psutil
 import torch
@@ -11,6 +13,7 @@ import torch
 from node.train.job import Precision
 from shared.errors import OwnerMustAct
 
+_CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -54,6 +57,30 @@ def free_memory(device: torch.device, world: int) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available) // world
+
+
+def reset_peak(device: torch.device) -> None:
+    """From now on `peak_memory` counts anew. On a CPU this works on Linux only; elsewhere the peak is the process's."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        _CLEAR_REFS.write_text("5")  # proc(5): resets VmHWM to what is resident now
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes held at most since `reset_peak`: by tensors on the card, or by the whole process on a CPU.
+
+    Files that are mapped into memory count where they were read. Raises nothing.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) << 10
+    except OSError:
+        memory = psutil.Process().memory_info()
+        return int(getattr(memory, "peak_wset", memory.rss))  # Windows keeps a peak, macOS none
 
 
 def lowest_stage(parameters: int, trainable: int, width: int, world: int, free: int) -> int:

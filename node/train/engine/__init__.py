@@ -29,10 +29,17 @@ class MicroBatch:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What one optimizer step showed: the mean loss in nats a token, the gradient's norm before clipping."""
+    """What one optimizer step showed, the same on every rank: the mean loss in nats a token, the gradient's norm before
+    clipping.
+
+    `skipped`: the loss or a gradient of some rank was not finite, so weights and Adam are as they were, on every rank;
+    `loss` and `gradient_norm` may then be inf or nan, and belong in no average. A skip with a finite loss under fp16 is
+    ordinary: the gradients were scaled too high, and the scale is halved. Its first steps may be several of those.
+    """
 
     loss: float
     gradient_norm: float
+    skipped: bool = False
 
 
 class Engine(Protocol):
@@ -41,7 +48,11 @@ class Engine(Protocol):
     name: str
 
     def step(self, micro_batches: Sequence[MicroBatch], tokens: int, lr: float) -> Stepped:
-        """Collective. One optimizer step; `tokens` is the number of tokens it predicts over all ranks."""
+        """Collective. One optimizer step; `tokens` is the number of tokens it predicts over all ranks.
+
+        What is not finite is never learnt: see `Stepped.skipped`. The engine does not count; the loop decides when
+        skips are too many.
+        """
         ...
 
     def loss_sum(self, batch: MicroBatch) -> torch.Tensor:

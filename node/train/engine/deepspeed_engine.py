@@ -9,6 +9,7 @@ trains on stale weights; DeepSpeed's own setter ignores the padding and fails wi
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -62,12 +63,16 @@ class DeepSpeedEngine:
         loss = 0.0
         # DeepSpeed divides by the number of micro-batches and averages over ranks; we want the mean over tokens.
         undo = len(micro_batches) * self._ranks.world
-        for batch in micro_batches:
+        for number, batch in enumerate(micro_batches, start=1):
             piece = token_losses(self._engine, batch, self._device).sum() / tokens
             loss += float(piece.detach())
+            if number == len(micro_batches):
+                loss = self._ranks.total([loss])[0]
+                if not math.isfinite(loss):  # DeepSpeed looks at gradients only: make it see
+                    piece = piece * math.nan
             self._engine.backward(piece * undo)
             self._engine.step()
-        return Stepped(self._ranks.total([loss])[0], float(self._engine.get_global_grad_norm() or 0.0))
+        return Stepped(loss, float(self._engine.get_global_grad_norm() or 0.0), bool(self._zero.overflow))
 
     def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
         self._engine.eval()

@@ -5,6 +5,7 @@ Half precision is autocast, so the fp32 trainables are the masters themselves an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -53,13 +54,16 @@ class TorchEngine:
             gradient = self._trainables[name].grad
             assert gradient is not None
             gradient.add_(self._trainables[name].detach() - anchor, alpha=self._strength)
-        norm = nn.utils.clip_grad_norm_(self._trainables.values(), self._clip)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        self._scaler.step(self._optimizer)
+        norm = float(nn.utils.clip_grad_norm_(self._trainables.values(), self._clip))
+        loss = self._ranks.total([loss])[0]
+        skipped = not math.isfinite(loss) or not math.isfinite(norm)  # both are sums over all ranks
+        if not skipped:
+            for group in self._optimizer.param_groups:
+                group["lr"] = lr
+            self._scaler.step(self._optimizer)
         self._scaler.update()
         self._optimizer.zero_grad(set_to_none=True)
-        return Stepped(self._ranks.total([loss])[0], float(norm))
+        return Stepped(loss, norm, skipped)
 
     def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
         self._model.eval()

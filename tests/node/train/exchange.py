@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,17 @@ def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> 
     engine.pull(0.0, ())
     found["let go"] = engine.step(batches, share.tokens, 0.0).gradient_norm / (PULL * float(apart))
 
+    for what, spoil in (("gradient", _spoilt_gradient), ("loss", _spoilt_loss)):
+        engine.load_weights(weights.read(two, room.job))
+        engine.load_optimizer(part)
+        with spoil(model) if ranks.rank == ranks.world // 2 else contextlib.nullcontext():
+            found[f"skipped for its {what}"] = engine.step(batches, share.tokens, 1e-3).skipped
+        kept = _read(engine)
+        found[f"moved by a skipped {what}"] = same_bits(room.read(two), kept) if ranks.leads else []
+        assert not engine.step(batches, share.tokens, 1e-3).skipped
+        after = _read(engine)
+        found[f"different after a skipped {what}"] = same_bits(once, after) if ranks.leads else []
+
     engine.load_weights(weights.read(one, room.job))
     engine.forget()
     losses = [first_loss]
@@ -88,6 +101,33 @@ def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> 
         losses.append(engine.step(batches, share.tokens, 1e-2).loss)
     found["losses"] = losses[1:]
     return found
+
+
+@contextlib.contextmanager
+def _spoilt_gradient(model: torch.nn.Module) -> Iterator[None]:
+    """One value of one gradient is not a number."""
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        gradient = gradient.clone()
+        gradient.view(-1)[0] = float("nan")
+        return gradient
+
+    hook = next(iter(trainables(model).values())).register_hook(spoil)
+    yield
+    hook.remove()
+
+
+@contextlib.contextmanager
+def _spoilt_loss(model: torch.nn.Module) -> Iterator[None]:
+    """The loss is infinite, the gradients are not: the softmax of minus infinity is an honest zero."""
+
+    def spoil(_: Any, __: Any, out: Any) -> Any:
+        out.logits = out.logits.masked_fill(torch.arange(out.logits.shape[-1]) < 200, float("-inf"))
+        return out
+
+    hook = model.register_forward_hook(spoil)
+    yield
+    hook.remove()
 
 
 def _batches(room: Room, ranks: Ranks, share: Any) -> list[MicroBatch]:

@@ -73,6 +73,15 @@ def test_a_step_repeated_from_the_optimizer_checkpoint_is_the_same_step(results:
     assert [case for case, found in results.items() if found["different when repeated from a checkpoint"]] == []
 
 
+@pytest.mark.parametrize("what", ["gradient", "loss"])
+def test_a_step_that_is_not_finite_on_one_rank_is_skipped_on_all(results: Results, what: str) -> None:
+    """Weights stay, Adam stays, and the next step is what it would have been."""
+    for case, found in results.items():
+        assert found[f"skipped for its {what}"], case
+        assert found[f"moved by a skipped {what}"] == [], case
+        assert found[f"different after a skipped {what}"] == [], case
+
+
 @pytest.mark.parametrize("recipe", ["full", "lora"])
 def test_torch_and_every_zero_stage_learn_alike(results: Results, recipe: str) -> None:
     losses = {case: found["losses"] for case, found in results.items() if case.startswith(recipe) and "fp32" in case}

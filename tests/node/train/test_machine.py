@@ -1,0 +1,24 @@
+"""What this PC can do, looked at for real: memory figures move with what is allocated."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from node.train import machine
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process start its peak anew")
+def test_the_peak_is_that_of_what_was_done_since_it_was_reset() -> None:
+    large = torch.ones(64 << 20, dtype=torch.uint8)
+    before = machine.peak_memory(CPU)
+    del large
+    machine.reset_peak(CPU)
+    rested = machine.peak_memory(CPU)
+    assert rested < before - (32 << 20)
+    small = torch.ones(48 << 20, dtype=torch.uint8)
+    assert machine.peak_memory(CPU) - rested == pytest.approx(small.numel(), rel=0.1)
