@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from node import membership
 from node.blobs_link import in_thread
 from node.home import Settings
 from node.logic.facts import (
@@ -83,6 +84,7 @@ class Trainer:
         await self._tell(
             {
                 "op": "train",
+                "node": membership.load(self._home).node,
                 "round": duty.round,
                 "done": duty.done,
                 "model": str(self._blobs.path(duty.model)),

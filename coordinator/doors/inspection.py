@@ -15,17 +15,17 @@ from shared.ids import Digest
 from shared.job import Codec, Job
 
 
-def refuses(blobs: Blobs, digest: Digest, job: Job, base: Digest, max_norm: float | None) -> str:
-    """Why the update is not used, or an empty string: it must hold exactly the run's tensors, all of them finite, and
-    move the model (`base`) by no more than the host allows. Reads the whole file."""
+def refuses(blobs: Blobs, digest: Digest, job: Job, base: Digest, max_norm: float | None, made_by: safe.Origin) -> str:
+    """Why the update is not used, or an empty string: it must be the sender's own (`made_by`), hold exactly the run's
+    tensors, all of them finite, and move the model (`base`) by no more than the host allows. Reads the whole file."""
     path = blobs.path(digest)
     try:
-        where = safe.check(path, job.tensors, codec_of(job))
+        where = safe.check(path, job.tensors, codec_of(job), made_by)
         norm = safe.finite(path, where)
     except Refused as refused:
         return refused.sentence
     if max_norm is not None and job.update == "weights":
-        norm = _distance(path, blobs.require(base), where)
+        norm = _distance(path, where, blobs.require(base), safe.layout(job.tensors, "fp32"))
     return claims.too_large(norm, max_norm)
 
 
@@ -40,10 +40,10 @@ def values(blobs: Blobs, job: Job) -> int:
     return sum(blobs.size(digest) for digest in weights if blobs.has(digest)) // 4
 
 
-def _distance(path: Path, base: Path, where: safe.Layout) -> float:
+def _distance(path: Path, where: safe.Layout, base: Path, there: safe.Layout) -> float:
     """The L2 norm of what training changed, where whole weights come; one tensor of each in memory."""
     squares = 0.0
-    for (_, new), (_, old) in zip(safe.read(path, where), safe.read(base, where), strict=True):
+    for (_, new), (_, old) in zip(safe.read(path, where), safe.read(base, there), strict=True):
         new -= old
         squares += float(np.vdot(new, new))
     return math.sqrt(squares)

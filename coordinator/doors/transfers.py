@@ -63,7 +63,10 @@ class Transfers:
             known = self._blobs.has(digest)
             await self._receive(node, first, chunks)
             spec, base = self._run(run).spec, Digest(header.model)
-            refused = await asyncio.to_thread(inspection.refuses, self._blobs, digest, job, base, spec.get("max_norm"))
+            made_by = safe.Origin(node, run, round_number)
+            refused = await asyncio.to_thread(
+                inspection.refuses, self._blobs, digest, job, base, spec.get("max_norm"), made_by
+            )
             at = self._ledger.now()
             if refused:
                 if not known:
@@ -116,7 +119,8 @@ class Transfers:
             words = f"The update was trained from another model than round {round_.number} started from."
             return Answer(Verdict.REFUSED, words, digest), None
         job = self.job(run.job)
-        want = safe.layout(job.tensors, inspection.codec_of(job)).size
+        made_by = safe.Origin(node, run.run, round_.number)
+        want = safe.layout(job.tensors, inspection.codec_of(job), made_by.metadata).size
         if header.size != want:
             words = f"An update of this run has {want:,} bytes; this one has {header.size:,}."
             return Answer(Verdict.REFUSED, words, digest), job

@@ -85,8 +85,8 @@ class DiLoCo(Strategy):  # type: ignore[misc]
         parts = []
         for reply, content in zip(good, contents, strict=True):
             (arrays,), (metrics,) = content.array_records.values(), content.metric_records.values()
-            path, _ = self._store.checked(referred(arrays), self._store.codec)
-            parts.append(Part(reply.metadata.src_node_id, path, float(metrics[WEIGHT])))
+            path, where = self._store.update(referred(arrays), self._store.codec)
+            parts.append(Part(reply.metadata.src_node_id, path, float(metrics[WEIGHT]), where))
         self.merged = self._merge(server_round, parts)
         return reference(self.merged.model), aggregate_metricrecords(contents, WEIGHT)
 
@@ -194,7 +194,7 @@ class ByReference:
         self.strategy.restore(model, remembered)
 
     def reply(self, update: Digest) -> ArrayRecord:
-        self._store.checked(update, self._store.codec)
+        self._store.update(update, self._store.codec)
         return reference(update)
 
     def outcome(self, round_: int, model: Digest, merged: ArrayRecord) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ class Inflated:
         self.strategy.configure_train(round_, self._arrays, ConfigRecord(), anybody)
 
     def reply(self, update: Digest) -> ArrayRecord:
-        return self._inflate(update)
+        return _inflated(*self._store.update(update, "fp32"))
 
     def outcome(self, round_: int, model: Digest, merged: ArrayRecord) -> Outcome:
         """The strategy's arrays as a model blob, checked: a strategy is somebody else's code."""
@@ -163,8 +164,11 @@ class Inflated:
             return Outcome(store.blobs.adopt(path, digest), None, remembered, math.sqrt(squares))
 
     def _inflate(self, digest: Digest) -> ArrayRecord:
-        path, where = self._store.checked(digest, "fp32")
-        return ArrayRecord({name: Array(values) for name, values in safe.read(path, where)})
+        return _inflated(*self._store.checked(digest, "fp32"))
+
+
+def _inflated(path: Path, where: safe.Layout) -> ArrayRecord:
+    return ArrayRecord({name: Array(values) for name, values in safe.read(path, where)})
 
 
 def _arrays(record: ArrayRecord, where: safe.Layout) -> Iterator[tuple[str, Float32]]:

@@ -22,6 +22,7 @@ from node import apps
 from node.train import finished
 from node.train.pipe import Facts, Orders
 from shared import job as jobs
+from shared.codec.layout import Origin
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError
 from shared.job import Job
 
@@ -98,7 +99,7 @@ class AppBench:
         started = time.monotonic()
         content = self._ask("train", words)
         metrics = self._metrics(content)
-        digest = self._write(out, content)
+        digest = self._write(out, content, Origin(words["node"], self.job.run, words["round"]))
         fact = {
             "fact": "trained", "round": words["round"], "update": str(out), "digest": digest, "steps": 1, "share": 1.0,
             "size": out.stat().st_size, "tokens": int(metrics["num-examples"]),
@@ -145,7 +146,7 @@ class AppBench:
             )
         return metrics
 
-    def _write(self, out: Path, content: Any) -> str:
+    def _write(self, out: Path, content: Any, made_by: Origin) -> str:
         """The reply's arrays as an update. Raises PeerMisbehaved when they are not the run's."""
         import numpy as np
 
@@ -160,7 +161,7 @@ class AppBench:
             for name in sorted(wanted):
                 yield name, record[name].numpy().astype(np.float32, copy=False)
 
-        return safe.write(out, tensors(), safe.layout(self.job.tensors, "fp32"))
+        return safe.write(out, tensors(), safe.layout(self.job.tensors, "fp32", made_by.metadata))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,14 @@ def read(path: Path, job: Job) -> Iterator[tuple[str, Weights]]:
     yield from safe.read(path, safe.check(path, job.tensors, "fp32"))
 
 
-def write(path: Path, job: Job, codec: Codec, tensors: Iterable[tuple[str, Weights]]) -> Digest:
-    """Write fp32 tensors, given in name order, in the job's canonical layout; returns the file's digest."""
-    return safe.write(path, tensors, safe.layout(job.tensors, codec))
+def write(
+    path: Path, job: Job, codec: Codec, tensors: Iterable[tuple[str, Weights]], made_by: safe.Origin | None = None
+) -> Digest:
+    """Write fp32 tensors, given in name order, in the job's canonical layout; returns the file's digest.
+
+    An update says who made it.
+    """
+    return safe.write(path, tensors, safe.layout(job.tensors, codec, made_by.metadata if made_by else None))
 
 
 def differences(before: Path, after: Iterable[tuple[str, Weights]], job: Job) -> Iterator[tuple[str, Weights]]:

@@ -20,8 +20,10 @@ from node.train.client_app import client_app
 from node.train.loop import Trained, train_round
 from node.train.measure import measure
 from shared.blobs import digest_of
+from shared.codec.layout import Origin
 from shared.errors import OwnerMustAct, PeerMisbehaved
-from shared.ids import Digest
+from shared.ids import Digest, NodeId
+from shared.job import Job
 
 ROUND = "server-round"  # Flower's own word for it in a message's configuration
 Words = dict[str, Any]
@@ -35,11 +37,15 @@ class Stopped(Exception):
 class Order:
     """A `train` or `evaluate` order."""
 
+    node: NodeId  # this PC; an evaluation needs no name
     round: int
     model: Path
     model_digest: Digest
     config: Words
     out: Path
+
+    def made_by(self, job: Job) -> Origin:
+        return Origin(self.node, job.run, self.round)
 
 
 class RoundWorker:
@@ -69,7 +75,7 @@ class RoundWorker:
         answer = next(iter(reply.content.array_records.values()))
         if job.update == "weights":
             final = ((name, array.numpy().astype(np.float32, copy=False)) for name, array in sorted(answer.items()))
-            digest = weights.write(order.out, job, "fp32", final)
+            digest = weights.write(order.out, job, "fp32", final, order.made_by(job))
         else:
             digest = weights.array_digest(next(iter(answer.values())).numpy())
         size = order.out.stat().st_size
@@ -110,7 +116,8 @@ class RoundWorker:
             record = _array_record(bench.engine.read_weights())
         else:
             after = weights.differences(model, bench.engine.read_weights(), bench.job)
-            record = _digest_record(weights.write(order.out, bench.job, bench.job.codec, after))
+            made_by = order.made_by(bench.job)
+            record = _digest_record(weights.write(order.out, bench.job, bench.job.codec, after, made_by))
         metrics: dict[str, int | float] = {
             "num-examples": self._trained.tokens, "share": self._trained.share, "steps": self._trained.steps,
             **self._trained.metrics,
@@ -175,7 +182,8 @@ def order_from(words: Words) -> Order:
         raise OwnerMustAct(f"The model {model} is missing on this PC; it must be fetched again.")
     digest = Digest(words.get("model_digest") or digest_of(model))
     out = Path(words.get("out") or model.with_name("unused"))
-    return Order(int(words["round"]), model, digest, dict(words.get("config") or {}), out)
+    node = NodeId(words.get("node", ""))
+    return Order(node, int(words["round"]), model, digest, dict(words.get("config") or {}), out)
 
 
 def _digest_record(digest: Digest) -> ArrayRecord:

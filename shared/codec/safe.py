@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from shared.codec.bf16 import BLOCK, Bits, Float32, decode, encode
-from shared.codec.layout import DTYPE, Layout, layout
+from shared.codec.layout import DTYPE, Layout, Origin, layout, origin
 from shared.disk import replacing
 from shared.errors import Refusal, Refused
 from shared.ids import Digest
@@ -29,12 +29,18 @@ MAX_HEADER = 4 << 20  # bytes; a 70 B model's header has 0.1 MB
 TOO_LARGE = 1e8  # no weight and no update of one is ever this large; their squares still fit a float64 sum
 _SHOWN = 3  # names in a refusal
 
-__all__ = ["Buffers", "Layout", "Writer", "check", "fill", "finite", "header", "layout", "read", "write"]
+__all__ = [
+    "Buffers", "Layout", "Origin", "Writer", "check", "fill", "finite", "header", "layout", "origin_of", "read",
+    "write",
+]  # fmt: skip
 
 
-def check(path: Path, tensors: Sequence[TensorSpec], codec: Codec) -> Layout:
-    """The layout, if the file has exactly it. Raises Refused (update) naming the first thing that differs."""
-    expected = layout(tensors, codec)
+def check(path: Path, tensors: Sequence[TensorSpec], codec: Codec, made_by: Origin | None = None) -> Layout:
+    """The layout, if the file has exactly it. Raises Refused (update) naming the first thing that differs.
+
+    `made_by`: what an update must say of itself; models and deltas say nothing.
+    """
+    expected = layout(tensors, codec, made_by.metadata if made_by else None)
     size = path.stat().st_size
     if size > expected.size + MAX_HEADER:
         raise _refused(f"The file has {size_words(size)}; one of this run has {size_words(expected.size)}.")
@@ -42,7 +48,7 @@ def check(path: Path, tensors: Sequence[TensorSpec], codec: Codec) -> Layout:
         start = file.read(len(expected.header))
         if start == expected.header and size == expected.size:
             return expected
-        _explain(start + file.read(8 + MAX_HEADER - len(start)), size, expected)
+        _explain(start + file.read(8 + MAX_HEADER - len(start)), size, expected, made_by)
     raise _refused("The file's header lists the right tensors but is not written the way Potluck writes it.")
 
 
@@ -158,12 +164,19 @@ def header(path: Path) -> dict[str, Any]:
         return _parse(file.read(8 + MAX_HEADER), path.stat().st_size)[0]
 
 
-def _explain(start: bytes, size: int, expected: Layout) -> None:
+def origin_of(path: Path) -> Origin | None:
+    """Who made this update, as it says. Raises Refused (update) when it is no file of tensors."""
+    return origin(header(path).get("__metadata__"))
+
+
+def _explain(start: bytes, size: int, expected: Layout, made_by: Origin | None) -> None:
     """Raise the most telling refusal for a file that begins with `start` and has `size` bytes, if there is one."""
     entries, length = _parse(start, size)
     wanted = {spec.name: spec for spec in expected.tensors}
+    if made_by is not None:
+        _explain_origin(entries.pop("__metadata__", None), made_by)
     if "__metadata__" in entries and "__metadata__" not in wanted:
-        raise _refused("The file carries metadata; an update carries tensors and nothing else.")
+        raise _refused("The file carries metadata; tensors and nothing else were expected.")
     if missing := sorted(wanted.keys() - entries.keys()):
         raise _refused(f"The file lacks {_listed(missing)}: this run's updates carry {len(wanted)} tensors.")
     if extra := sorted(entries.keys() - wanted.keys()):
@@ -185,6 +198,18 @@ def _explain(start: bytes, size: int, expected: Layout) -> None:
         raise _refused(f"The file is cut short: {whole - size} bytes are missing.")
     if size > whole:
         raise _refused(f"{size - whole} bytes follow the last tensor; nothing was expected there.")
+
+
+def _explain_origin(metadata: object, expected: Origin) -> None:
+    said = origin(metadata)
+    if said is None:
+        raise _refused("The file does not say which PC made it, and for which round. Update potluck on that PC.")
+    if said.node != expected.node:
+        raise _refused(f"Another PC ({_short(said.node)}) made this file; an update counts only for who made it.")
+    if said.run != expected.run:
+        raise _refused(f"The file was made for the run {_short(said.run)}; this is {expected.run}.")
+    if said.round != expected.round:
+        raise _refused(f"The file was made for round {said.round}; this is round {expected.round}.")
 
 
 def _parse(start: bytes, size: int) -> tuple[dict[str, Any], int]:

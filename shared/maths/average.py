@@ -23,8 +23,9 @@ class Part:
     """One node's file and what it counts for."""
 
     node: int  # Flower's id: its order
-    path: Path  # checked against the layout before
+    path: Path  # checked before
     weight: float  # tokens
+    where: Layout  # of that file: each says who made it
 
 
 def mean(parts: Sequence[Part], where: Layout) -> Iterator[Float32]:
@@ -38,7 +39,7 @@ def mean(parts: Sequence[Part], where: Layout) -> Iterator[Float32]:
         values = buffers.spare[: total.size]
         for number, (part, factor) in enumerate(zip(ordered, factors, strict=True)):
             target = values if number else total
-            fill(part.path, where, start, target, buffers.bits)
+            fill(part.path, part.where, start, target, buffers.bits)
             target *= np.float32(factor)
             if number:
                 total += values

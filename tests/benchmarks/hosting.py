@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from node import membership
 from node.blobs_link import BlobsLink
 from node.connection import Connection, connect
 from node.link import Link
@@ -22,6 +23,7 @@ from node.sent import Sent
 from node.store.database import connect as open_database
 from node.wire import Introduction
 from shared.blobs import Blobs
+from shared.codec.layout import Origin
 from shared.job import Job, parse
 from shared.log import Log
 from shared.rpc.protocol import VERSION
@@ -66,7 +68,8 @@ class Member:
     def update(self, duty: Duty, job: Job, seed: int) -> Update:
         """Something to upload, finished on this PC's disk."""
         path = self.blobs.root / "update"
-        digest = self.blobs.adopt(path, models.write_update(path, job, seed))
+        made_by = Origin(membership.load(self.home).node, duty.run, duty.round)
+        digest = self.blobs.adopt(path, models.write_update(path, job, seed, made_by))
         size = self.blobs.size(digest)
         return Update(duty.run, duty.round, duty.model, digest, size, tokens=100, steps=1, share=1.0)
 

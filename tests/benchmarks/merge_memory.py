@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shared.codec.layout import Origin
 from tests.benchmarks import models
 from tests.benchmarks.report import Figure, memory
 from tests.coordinator.federation_child import FederationChild, Words, friend, spec
@@ -50,7 +51,8 @@ class Merging:
 
     def _update(self, child: FederationChild, number: int) -> Words:
         path = self.home / "update"
-        digest = child.blobs.adopt(path, models.write_update(path, self.job, number))
+        made_by = Origin(friend(number), self.job.run, 1)
+        digest = child.blobs.adopt(path, models.write_update(path, self.job, number, made_by))
         metrics = {"loss": 2.0, "tokens": 100}
         return {"node": friend(number), "digest": digest, "tokens": 100, "share": 1.0, "metrics": metrics}
 

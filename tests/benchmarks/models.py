@@ -33,9 +33,9 @@ def config(folder: Path, megabytes: float) -> Path:
     return path
 
 
-def write_update(path: Path, job: Job, seed: int) -> Digest:
+def write_update(path: Path, job: Job, seed: int, made_by: safe.Origin) -> Digest:
     """An update that the coordinator accepts: small random differences."""
-    return safe.write(path, _drawn(job, seed), safe.layout(job.tensors, job.codec))
+    return safe.write(path, _drawn(job, seed), safe.layout(job.tensors, job.codec, made_by.metadata))
 
 
 def _drawn(job: Job, seed: int) -> Iterator[tuple[str, NDArray[np.float32]]]:

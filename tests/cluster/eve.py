@@ -12,14 +12,14 @@ from pathlib import Path
 import grpc.aio
 import numpy as np
 
-from node import wire
+from node import membership, wire
 from node.connection import Connection, connect
 from node.logic.facts import Availability, Readiness
 from shared import job as job_
 from shared.blobs import CHUNK, Blobs
 from shared.codec import safe
 from shared.codec.bf16 import Float32
-from shared.ids import Digest
+from shared.ids import Digest, NodeId, RunId
 from shared.job import Job, TensorSpec
 from shared.rpc.protocol import PROTOCOL, VERSION
 from shared.rpc.v1 import node_pb2 as pb
@@ -30,8 +30,8 @@ Control = grpc.aio.StreamStreamCall[pb.NodeMessage, pb.CoordinatorMessage]
 class Eve:
     """One control stream, kept open, and uploads by hand."""
 
-    def __init__(self, line: Connection, blobs: Blobs) -> None:
-        self.stub = line.stub
+    def __init__(self, line: Connection, blobs: Blobs, node: NodeId) -> None:
+        self.stub, self.node = line.stub, node
         self.call: Control = line.stub.Control()
         self.duty = pb.Duty()
         self._blobs = blobs
@@ -91,10 +91,20 @@ class Eve:
             return str(dict(error.trailing_metadata() or ()).get("potluck-refusal")), error.details() or ""
         return "bytes", str(size)
 
-    def update(self, seed: int = 0, tensors: tuple[TensorSpec, ...] = (), fill: float | None = None) -> bytes:
-        """A file of the run's tensors (or of others), of small noise; `fill` is its very last value."""
+    def update(
+        self,
+        seed: int = 0,
+        tensors: tuple[TensorSpec, ...] = (),
+        fill: float | None = None,
+        made_for: tuple[str, int] | None = None,
+    ) -> bytes:
+        """A file of the run's tensors (or of others), of small noise; `fill` is its very last value.
+
+        `made_for`: a run and a round, if not those of the duty.
+        """
         specs = tensors or self.job.tensors
-        where = safe.layout(specs, self.job.codec)
+        run, round_ = made_for or (self.duty.run, self.duty.round)
+        where = safe.layout(specs, self.job.codec, safe.Origin(self.node, RunId(run), round_).metadata)
         draw = np.random.default_rng(seed)
 
         def values() -> Iterator[tuple[str, Float32]]:
@@ -116,7 +126,7 @@ async def eve(home: Path, blobs: Blobs) -> AsyncIterator[Eve]:
     """Connected and greeted. `blobs` are the host's: she may look things up there that no member is given."""
     line = await connect(home)
     try:
-        guest = Eve(line, blobs)
+        guest = Eve(line, blobs, membership.load(home).node)
         await guest.greet()
         yield guest
         guest.call.cancel()

@@ -17,6 +17,7 @@ from shared import job as job_
 from shared.blobs import digest_of
 from shared.codec import safe
 from shared.codec.bf16 import Float32
+from shared.ids import NodeId
 from tests.node import trivial_trainer
 from tests.node.trivial_trainer import Words
 
@@ -39,7 +40,8 @@ def noise(words: Words, done: int, out: Path) -> None:
         for spec in job.tensors:
             yield spec.name, (SIZE * draw.standard_normal(spec.shape)).astype(np.float32)
 
-    safe.write(out, tensors(), safe.layout(job.tensors, job.codec))
+    made_by = safe.Origin(NodeId(words["node"]), job.run, words["round"])
+    safe.write(out, tensors(), safe.layout(job.tensors, job.codec, made_by.metadata))
 
 
 if __name__ == "__main__":

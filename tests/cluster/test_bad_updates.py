@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from tests.cluster.eve import Eve, eve
 from tests.cluster.group import Group
 
 pytestmark = pytest.mark.slow
+
+Entries = dict[str, Any]
 
 
 @pytest.fixture
@@ -88,11 +92,45 @@ def a_pickle(guest: Eve) -> bytes:
     return data + bytes(len(guest.update()) - len(data))
 
 
+def another_type(guest: Eve) -> bytes:
+    """Just as long: the values of one tensor are said to be whole numbers."""
+
+    def change(entries: Entries) -> None:
+        entries[guest.job.tensors[0].name]["dtype"] = "I16" if guest.job.codec == "bf16" else "I32"
+
+    return with_header(guest.update(), change)
+
+
+def a_tensor_less(guest: Eve) -> bytes:
+    """Just as long: another tensor has grown over the place of the missing one."""
+
+    def change(entries: Entries) -> None:
+        *_, grown, missing = sorted(spec.name for spec in guest.job.tensors)
+        values = [math.prod(entries[name]["shape"]) for name in (grown, missing)]
+        start, end = entries[grown]["data_offsets"][0], entries.pop(missing)["data_offsets"][1]
+        entries[grown] |= {"shape": [sum(values)], "data_offsets": [start, end]}
+
+    return with_header(guest.update(), change)
+
+
+def with_header(data: bytes, change: Callable[[Entries], object]) -> bytes:
+    """The same file with a changed header of the same length."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:end])
+    change(entries)
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":")).encode().ljust(end - 8)
+    assert len(text) == end - 8
+    return data[:8] + text + data[end:]
+
+
 RUBBISH: dict[str, tuple[Callable[[Eve], bytes], str]] = {
     "NaN": (lambda guest: guest.update(fill=float("nan")), "not a number"),
     "infinity": (lambda guest: guest.update(fill=float("inf")), "infinite"),
     "an absurd value": (lambda guest: guest.update(fill=1e30), "1e+30"),
     "another shape": (another_shape, "shape"),
+    "another type, as long": (another_type, "; this run uses"),
+    "a tensor less, as long": (a_tensor_less, "The file lacks"),
+    "nobody's": (lambda guest: with_header(guest.update(), lambda e: e.pop("__metadata__")), "which PC made it"),
     "another name": (another_name, "The file lacks"),
     "a pickle": (a_pickle, "safetensors"),
     "a byte too many": (lambda guest: guest.update() + b"!", "bytes; this one has"),
@@ -176,7 +214,7 @@ def test_a_second_update_and_one_for_another_run_are_refused(table: Group) -> No
 
 def test_an_update_replayed_from_an_old_round_is_not_used(table: Group) -> None:
     async def act(guest: Eve, run: str) -> None:
-        old = guest.update(1)
+        old, older = guest.update(1), guest.update(2)
         before = guest.header(old)
         assert (await guest.upload(old))[0] == "accepted"
         await asyncio.to_thread(table.until, "ana's update", lambda: table.doing("ana").get("updates"))
@@ -186,12 +224,37 @@ def test_an_update_replayed_from_an_old_round_is_not_used(table: Group) -> None:
         assert (await guest.upload(old, before))[0] == "counted"  # in round 1, once and for all
         verdict, sentence = await guest.upload(old, guest.header(old, model=before.model))
         assert (verdict, "trained from another model" in sentence) == ("refused", True)
+        verdict, sentence = await guest.upload(older)  # and says that it starts from the new model
+        assert (verdict, sentence) == ("refused", "The file was made for round 1; this is round 2.")
 
     run = sit(table, act, rounds=2)
     table.let_go()
     second = table.finished(run)["history"][1]
     assert {member["name"]: member["state"] for member in second["members"]}["eve"] == "refused"
     assert second["metrics"]["nodes"] == 2
+
+
+def test_an_update_made_for_another_run_is_refused(table: Group) -> None:
+    async def act(guest: Eve, run: str) -> None:
+        sunday = await asyncio.to_thread(lambda: table.start(name="sunday"))  # of the very same tensors
+        verdict, sentence = await guest.upload(guest.update(made_for=(sunday, 1)))
+        assert (verdict, sentence) == ("refused", f"The file was made for the run {sunday}; this is {run}.")
+
+    ends_with(table, sit(table, act), "refused", "made for the run sunday")
+
+
+def test_another_pcs_update_does_not_count_for_whoever_sends_it(table: Group) -> None:
+    """She has the very bytes that ana sent, which the host hands to nobody."""
+
+    async def act(guest: Eve, run: str) -> None:
+        await asyncio.to_thread(table.until, "ana's update", lambda: table.doing("ana").get("updates"))
+        (theirs,) = table.doing("ana")["updates"]
+        await asyncio.to_thread(table.until, "it at the host", lambda: table.blobs("host").has(theirs["digest"]))
+        verdict, sentence = await guest.upload(table.blobs("host").read(theirs["digest"]))
+        assert verdict == "refused"
+        assert "an update counts only for who made it" in sentence
+
+    ends_with(table, sit(table, act), "refused", "Another PC (")
 
 
 def test_what_others_sent_is_never_handed_out(table: Group) -> None:

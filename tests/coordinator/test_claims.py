@@ -20,6 +20,7 @@ from coordinator.logic.facts import Prepared, RunStarted
 from coordinator.logic.verdicts import Answer
 from coordinator.store.memory import MemoryStore
 from shared.blobs import Blobs
+from shared.codec.layout import Origin
 from shared.ids import Digest
 from shared.job import Job, dump
 from shared.rpc.v1 import node_pb2 as pb
@@ -63,7 +64,7 @@ async def sent(folder: Path, job: Job, spec: Facts, **claimed: Any) -> Answer:
     blobs = Blobs(folder / "blobs")
     base = blobs.adopt(folder / "base", save(folder / "base", draw(job.tensors, 1)))
     job = replace(job, run=RUN, files={})
-    digest = save(folder / "update", draw(job.tensors, 2), inspection.codec_of(job))
+    digest = save(folder / "update", draw(job.tensors, 2), inspection.codec_of(job), Origin(ANA, RUN, 1))
     data = (folder / "update").read_bytes()
     book = ledger.load(MemoryStore(), lambda: 0.0, lambda: 9.0)
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
@@ -113,8 +114,9 @@ def test_of_whole_weights_only_the_change_counts(tmp_path: Path) -> None:
 
     def kept(shift: float) -> Digest:
         values = {name: array + 1000 + shift for name, array in draw(job.tensors, 1).items()}
-        return blobs.adopt(tmp_path / "one", save(tmp_path / "one", values))
+        return blobs.adopt(tmp_path / "one", save(tmp_path / "one", values, "fp32", ours if shift else None))
 
+    ours = Origin(ANA, RUN, 1)
     base, near, far = kept(0.0), kept(0.25), kept(5.0)
-    assert inspection.refuses(blobs, near, job, base, 1.0) == ""
-    assert "a norm of 15.8" in inspection.refuses(blobs, far, job, base, 1.0)
+    assert inspection.refuses(blobs, near, job, base, 1.0, ours) == ""
+    assert "a norm of 15.8" in inspection.refuses(blobs, far, job, base, 1.0, ours)

@@ -22,10 +22,12 @@ def draw(tensors: Sequence[TensorSpec], seed: int, scale: float = 1.0) -> Values
     return {spec.name: (chance.standard_normal(spec.shape) * scale).astype(np.float32) for spec in tensors}
 
 
-def save(path: Path, values: Mapping[str, NDArray[np.float32]], codec: Codec = "fp32") -> Digest:
+def save(
+    path: Path, values: Mapping[str, NDArray[np.float32]], codec: Codec = "fp32", made_by: safe.Origin | None = None
+) -> Digest:
     """Write them in the canonical layout."""
     tensors = [TensorSpec(name, array.shape) for name, array in values.items()]
-    return safe.write(path, sorted(values.items()), safe.layout(tensors, codec))
+    return safe.write(path, sorted(values.items()), safe.layout(tensors, codec, made_by.metadata if made_by else None))
 
 
 def load(path: Path, tensors: Sequence[TensorSpec], codec: Codec = "fp32") -> Values:

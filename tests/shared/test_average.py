@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from shared.codec import safe
+from shared.ids import NodeId, RunId
 from shared.job import Codec, TensorSpec
 from shared.maths.average import Part, mean, shares
 from tests.shared.tensors import SMALL, Values, draw, save
@@ -19,7 +21,9 @@ from tests.shared.tensors import SMALL, Values, draw, save
 def parts(folder: Path, updates: list[Values], codec: Codec) -> list[Part]:
     for number, values in enumerate(updates):
         save(folder / f"{number}", values, codec)
-    return [Part(100 - number, folder / f"{number}", 10.0 * (number + 1)) for number in range(len(updates))]
+    tensors = [TensorSpec(name, array.shape) for name, array in updates[0].items()]
+    where = safe.layout(tensors, codec)
+    return [Part(100 - number, folder / f"{number}", 10.0 * (number + 1), where) for number in range(len(updates))]
 
 
 def folded(some: list[Part], codec: Codec, tensors: tuple[TensorSpec, ...] = SMALL) -> bytes:
@@ -48,6 +52,15 @@ def test_one_update_alone_is_its_own_mean(tmp_path: Path) -> None:
     assert folded([only], "fp32") == b"".join(values[spec.name].tobytes() for spec in SMALL)
 
 
+def test_files_that_say_who_made_them_are_folded_with_others(tmp_path: Path) -> None:
+    """Only their headers differ."""
+    updates = [draw(SMALL, seed) for seed in range(2)]
+    plain = parts(tmp_path, updates, "fp32")
+    named = safe.layout(SMALL, "fp32", safe.Origin(NodeId("a" * 16), RunId("run-1"), 3).metadata)
+    safe.write(tmp_path / "named", sorted(updates[1].items()), named)
+    assert folded([plain[0], replace(plain[1], path=tmp_path / "named", where=named)], "fp32") == folded(plain, "fp32")
+
+
 def test_shares_sum_to_one() -> None:
     assert shares([1, 3]) == [0.25, 0.75]
 
@@ -66,7 +79,7 @@ for number in range(count):
     with open(folder / f"{number}", "wb") as file:
         file.write(where.header)
         file.truncate(where.size)
-for block in mean([Part(n, folder / f"{n}", 1.0) for n in range(count)], where):
+for block in mean([Part(n, folder / f"{n}", 1.0, where) for n in range(count)], where):
     pass
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """

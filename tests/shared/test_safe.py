@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors.numpy import load_file
 from shared.blobs import digest_of
 from shared.codec import safe
 from shared.errors import Refusal, Refused
+from shared.ids import NodeId, RunId
 from shared.job import Codec, TensorSpec
 from tests.shared.tensors import SMALL, draw, load, save
 
@@ -144,6 +146,47 @@ def test_the_other_codec_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "u", draw(SMALL, 1), "bf16")
     with pytest.raises(Refused, match=r"a\.weight is BF16; this run uses F32"):
         safe.check(tmp_path / "u", SMALL, "fp32")
+
+
+OURS = safe.Origin(NodeId("a" * 16), RunId("saturday-123456"), 3)
+
+
+def test_an_update_says_who_made_it_and_for_what(tmp_path: Path) -> None:
+    digest = save(tmp_path / "u", draw(SMALL, 1), made_by=OURS)
+    assert safe.origin_of(tmp_path / "u") == OURS
+    where = safe.check(tmp_path / "u", SMALL, "fp32", OURS)
+    assert all((dict(safe.read(tmp_path / "u", where))[name] == v).all() for name, v in draw(SMALL, 1).items())
+    assert load_file(tmp_path / "u").keys() == draw(SMALL, 1).keys()
+    assert save(tmp_path / "v", draw(SMALL, 1), made_by=replace(OURS, round=4)) != digest
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (None, "does not say which PC made it"),
+        (replace(OURS, node=NodeId("b" * 16)), rf"Another PC \({'b' * 16}\) made this file"),
+        (replace(OURS, run=RunId("sunday-123456")), "made for the run sunday-123456; this is saturday-123456"),
+        (replace(OURS, round=2), "made for round 2; this is round 3"),
+    ],
+)
+def test_an_update_of_another_origin_is_refused_by_name(tmp_path: Path, other: safe.Origin | None, words: str) -> None:
+    save(tmp_path / "u", draw(SMALL, 1), made_by=other)
+    with pytest.raises(Refused, match=words):
+        safe.check(tmp_path / "u", SMALL, "fp32", OURS)
+
+
+@pytest.mark.parametrize("said", [None, [], {}, "x", {"potluck-origin": 3}, {"potluck-origin": "a 0000000001"}])
+def test_an_origin_that_cannot_be_read_is_none(tmp_path: Path, said: object) -> None:
+    (tmp_path / "u").write_bytes(raw({**good(), "__metadata__": said}))
+    assert safe.origin_of(tmp_path / "u") is None
+    with pytest.raises(Refused, match="does not say which PC made it"):
+        safe.check(tmp_path / "u", SMALL, "fp32", OURS)
+
+
+def test_every_origin_takes_the_same_room() -> None:
+    long = safe.Origin(NodeId("b" * 16), RunId("r" * 80), 1_000_000)
+    sizes = {safe.layout(SMALL, "fp32", origin.metadata).size for origin in (OURS, long)}
+    assert len(sizes) == 1
 
 
 def test_a_file_that_shrinks_after_the_check_is_refused(tmp_path: Path) -> None:

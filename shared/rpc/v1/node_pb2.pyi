@@ -561,6 +561,7 @@ class UpdateHeader(message.Message):
     digest: builtins.str
     size: builtins.int
     run: builtins.str
+    """run and round, and the caller's node id, must be those in the file's header (shared/codec/layout.py)"""
     round: builtins.int
     model: builtins.str
     """the model it was trained from"""

@@ -63,8 +63,8 @@ class Room:
     ) -> Words:
         model = model or self.model
         return {
-            "op": "train", "round": round_number, "model": str(model), "model_digest": digest_of(model),
-            "config": config,
+            "op": "train", "node": "a" * 16, "round": round_number, "config": config,
+            "model": str(model), "model_digest": digest_of(model),
             "out": str(self.folder / f"{out}.update"),
         }  # fmt: skip
 
@@ -72,7 +72,7 @@ class Room:
         return replace(self, job=replace(self.job, **changes))
 
     def read(self, path: Path, codec: Any = "fp32") -> dict[str, NDArray[np.float32]]:
-        return dict(safe.read(path, safe.check(path, self.job.tensors, codec)))
+        return dict(safe.read(path, safe.check(path, self.job.tensors, codec, safe.origin_of(path))))
 
     def write(self, path: Path, tensors: dict[str, NDArray[np.float32]]) -> Path:
         safe.write(path, sorted(tensors.items()), safe.layout(self.job.tensors, "fp32"))
@@ -176,9 +176,9 @@ class Trainer:
         stdin.write(json.dumps(words) + "\n")
         stdin.flush()
 
-    def until(self, *names: str) -> Words:
+    def until(self, *names: str, patience: float = PATIENCE) -> Words:
         """The next fact of one of these names; a failure fails the test."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             fact = self._facts.get(timeout=max(0.1, deadline - time.monotonic()))
             assert fact is not None, f"the trainer ended:\n{self.log.read_text()[-3000:]}"
