@@ -13,10 +13,10 @@ import grpc
 import grpc.aio
 
 from node import membership
-from shared import identity
-from shared.errors import OwnerMustAct, PotluckError, Refused, TryLater
+from shared.clock import Validity
+from shared.errors import OwnerMustAct, PotluckError, TryLater
 from shared.rpc import refusal, tls
-from shared.rpc.dial import find
+from shared.rpc.dial import find_again
 from shared.rpc.v1.node_pb2_grpc import NodeStub
 
 if TYPE_CHECKING:  # only the stub's type description has it
@@ -36,7 +36,7 @@ class Connection:
 
     channel: grpc.aio.Channel
     address: str
-    certificate: bytes  # ours, PEM
+    valid: Validity  # our certificate's dates
 
     @property
     def stub(self) -> NodeAsyncStub:
@@ -46,7 +46,7 @@ class Connection:
         """A failed call in words."""
         if error.code() is grpc.StatusCode.INTERNAL and (error.details() or "").startswith(_CORE):
             return AnswerLost(f"The host at {self.address} ended the call while {doing}, and its answer was lost.")
-        return refusal.in_words(error, doing, self.address, certificate=self.certificate)
+        return refusal.in_words(error, doing, self.address, valid=self.valid)
 
     @asynccontextmanager
     async def words(self, doing: str) -> AsyncIterator[None]:
@@ -67,19 +67,17 @@ async def connect(home: Path) -> Connection:
     (TLS 1.3 would only say that the connection broke), else what shared.rpc.dial.find raises.
     """
     member, papers = membership.load(home), membership.papers(home)
-    if (trouble := refusal.preflight(papers.certificate_pem, time.time())) is not None:
+    if (trouble := refusal.preflight(papers.valid, time.time())) is not None:
         raise trouble
-    try:
-        identity.issued(papers.certificate_pem, papers.ca_pem)
-    except Refused as error:
+    if not papers.fit:
         raise OwnerMustAct(
-            f"{home / 'pki' / 'node.crt'} was not made by this group's host. Put it back from a copy, or leave "
-            "(`potluck node leave --force`) and join again with a new invite."
-        ) from error
+            f"{home / 'pki' / 'node.crt'} was not made by this group's host for this PC's key. Put it back from a "
+            "copy, or leave (`potluck node leave --force`) and join again with a new invite."
+        )
     # The joining port shows its chain to anybody; the other one would log a failed handshake on the host.
-    found = await find(member.joining, identity.pin_of(papers.ca_pem))
+    found = await find_again(member.joining, papers.ca_pem)
     if found.address != member.answered:
         member = replace(member, answered=found.address)
         membership.save(home, member)
     channel = tls.channel(member.answering, papers.ca_pem, papers.key_pem, papers.certificate_pem)
-    return Connection(channel, member.answering, papers.certificate_pem)
+    return Connection(channel, member.answering, papers.valid)

@@ -64,7 +64,7 @@ async def _walk(home: Path) -> AsyncIterator[Check]:
             async for check in _hops(address, member.port, pin):
                 yield check
                 reached = reached or (check.hop == "pin" and bool(check.fine))
-        yield _certificate(papers.certificate_pem)
+        yield _certificate(papers.valid)
         if reached:
             yield await _welcome(home)
         else:
@@ -118,12 +118,11 @@ async def _hops(address: str, working_port: int, pin: bytes) -> AsyncIterator[Ch
     yield Check("pin", True, f"{address} is your host: {identity.fingerprint_words(pin)}")
 
 
-def _certificate(pem: bytes) -> Check:
-    trouble = refusal.preflight(pem, time.time())
+def _certificate(valid: clock.Validity) -> Check:
+    trouble = refusal.preflight(valid, time.time())
     if trouble is not None:
         return Check("certificate", False, trouble.sentence)
-    _, not_after = identity.dates_of(pem)
-    return Check("certificate", True, f"valid until {clock.moment(not_after)}; it renews by itself")
+    return Check("certificate", True, f"valid until {clock.moment(valid[1])}; it renews by itself")
 
 
 async def _welcome(home: Path) -> Check:

@@ -1,4 +1,4 @@
-"""One pasted word makes this PC a member, and keeps it one: `join` once, `renew` ever after.
+"""One pasted word makes this PC a member. (`node/renewal.py` keeps it one.)
 
     invite -> find the pinned host (nothing is sent) -> Hello (no secret) -> Join (secret, certificate request) -> files
 
@@ -9,34 +9,24 @@ written last: without it, nothing happened.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-import grpc
-import grpc.aio
 
 from node import membership as membership_
+from node.enrol import Host, Note
 from node.membership import Membership
 from shared import clock, disk, identity, invite
-from shared.errors import OwnerMustAct, PeerMisbehaved, Refusal, Refused
+from shared.errors import OwnerMustAct, PeerMisbehaved, Refused
 from shared.identity import PrivateKey
 from shared.ids import NodeId, node_id
-from shared.rpc import dial, refusal, tls
-from shared.rpc.protocol import OLDEST, PROTOCOL, VERSION
-from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc
+from shared.rpc import dial
+from shared.rpc.protocol import PROTOCOL
+from shared.rpc.v1 import enrol_pb2
 
-CALL_SECONDS = 15.0
 PORT_SECONDS = 5.0
 PASTE = "Paste the invite again: the host answers this PC as it did before."
 
 Tell = Callable[[str], None]
-Note = Callable[[str, int], None]  # what is about to leave this PC, and its size in bytes
-Reply = TypeVar("Reply")
-
-__all__ = ["Membership", "join", "renew", "renewal_due"]
 
 
 async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda what, size: None) -> Membership:
@@ -53,7 +43,7 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
         )
     key = _own_key(home)
     found = await dial.find(invitation.addresses, invitation.pin)
-    async with _Host(found, PASTE) as host:
+    async with Host(found, PASTE) as host:
         hello = await host.hello(note)
         tell(f"host       {identity.fingerprint_words(invitation.pin)} (the host's screen shows the same words)")
         tell(f"address    {found.address} (answered first of {len(invitation.addresses)})")
@@ -78,75 +68,6 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
     membership_.save(home, member)
     await _try_port(member.answering, tell)
     return member
-
-
-async def renew(home: Path, note: Note = lambda what, size: None) -> Membership:
-    """Get this PC's next certificate, even long after the last one ended, from whichever known address answers.
-
-    Raises Refused(REVOKED or NOT_REGISTERED) when there will be none, TryLater when the host cannot be reached.
-    """
-    member, papers = membership_.load(home), membership_.papers(home)
-    key = identity.load_key(home / "pki" / "node.key")
-    found = await dial.find(member.joining, identity.pin_of(papers.ca_pem))
-    async with _Host(found) as host:
-        request = enrol_pb2.RenewRequest(protocol=PROTOCOL, csr=identity.request(key))
-        note("renewal", request.ByteSize())
-        reply = await host.ask("renewing this PC's certificate", host.stub.Renew, request)
-    _require_own(reply.certificate, found.ca_pem, key)
-    disk.write(home / "pki" / "node.crt", reply.certificate)
-    member = replace(member, answered=found.address, addresses=dial.dialable(reply.addresses) or member.addresses)
-    membership_.save(home, member)
-    return member
-
-
-def renewal_due(home: Path, jitter: float) -> float:
-    """When to renew, UTC seconds (may be past). `jitter` in [0, 1]: choose it once per PC."""
-    return clock.renew_at(*identity.dates_of(membership_.papers(home).certificate_pem), jitter)
-
-
-@dataclass(frozen=True, slots=True)
-class _Hello:
-    cluster: str
-    port: int
-    ahead: float  # seconds, this PC's clock minus the host's
-
-
-class _Host:
-    """A verified connection to the joining port of the host that was found."""
-
-    def __init__(self, found: dial.Found, again: str = refusal.BY_ITSELF) -> None:
-        self._address, self._again = found.address, again
-        self._channel = tls.channel(found.address, found.ca_pem, max_message=tls.MAX_ENROL_MESSAGE)
-        self.stub = enrol_pb2_grpc.EnrolStub(self._channel)
-
-    async def __aenter__(self) -> _Host:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._channel.close()
-
-    async def hello(self, note: Note) -> _Hello:
-        """Raises Refused when the protocols or the clocks do not meet."""
-        before = time.time()
-        request = enrol_pb2.HelloRequest(protocol=PROTOCOL, version=VERSION, clock_ms=int(before * 1000))
-        note("hello", request.ByteSize())
-        reply = await self.ask("saying hello", self.stub.Hello, request)
-        ahead = (before + time.time()) / 2 - reply.clock_ms / 1000
-        if reply.protocol < OLDEST:
-            raise Refused(
-                Refusal.PROTOCOL,
-                f"The host's potluck ({reply.version}) is too old for this PC's ({VERSION}): ask the host to update.",
-            )
-        if (off := clock.trouble(ahead)) is not None:
-            raise off
-        return _Hello(reply.cluster, reply.port, ahead)
-
-    async def ask(self, doing: str, call: Callable[..., Awaitable[Reply]], request: Any) -> Reply:
-        """One call; its failure in words."""
-        try:
-            return await call(request, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise refusal.in_words(error, doing, self._address, again=self._again) from error
 
 
 def _own_key(home: Path) -> PrivateKey:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from node import join, membership, probe, status
+from node import membership, probe, renewal, status
 from node.blobs_link import BlobsLink
 from node.connection import Connection, connect
 from node.home import data_counts, settings
@@ -190,7 +190,7 @@ class Agent:
         """Renew at two thirds of the certificate's life, then make a fresh connection before the old one is closed."""
         jitter, attempt = random.random(), 0  # noqa: S311
         while True:
-            if time.time() >= join.renewal_due(self.home, jitter):
+            if time.time() >= renewal.due(self.home, jitter):
                 try:
                     await self.renew_certificate()
                     attempt = 0
@@ -201,9 +201,9 @@ class Agent:
 
     async def renew_certificate(self) -> None:
         async with self._renewing:
-            if time.time() < join.renewal_due(self.home, 1.0):
+            if time.time() < renewal.due(self.home, 1.0):
                 return  # somebody did it while we waited
-            await join.renew(self.home, self.note_sent)
+            await renewal.renew(self.home, self.note_sent)
             self.log.info("certificate-renewed")
 
     def note_sent(self, what: str, size: int) -> None:

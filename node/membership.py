@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from shared import disk, identity
+from shared import disk
+from shared.clock import Validity
 from shared.errors import OwnerMustAct
 from shared.ids import NodeId
 from shared.rpc.dial import with_port
+from shared.rpc.rehearsal import Shown, rehearse
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """The files of the `pki` folder. PEM, but for the group key."""
+    """The files of the `pki` folder that TLS needs, PEM; and what they are worth."""
 
     key_pem: bytes
     certificate_pem: bytes
     ca_pem: bytes
+    valid: Validity
+    fit: bool  # the authority made the certificate, for this key
 
     def __repr__(self) -> str:
         return "Papers(...)"
@@ -89,7 +94,32 @@ def papers(home: Path) -> Papers:
         raise OwnerMustAct(
             f"{error.filename} cannot be read. Put it back from a copy, or leave (`potluck node leave`) and join again."
         ) from error
-    return Papers(identity.key_pem(identity.load_key(pki / "node.key")), certificate, ca)
+    key = (pki / "node.key").read_bytes() if (pki / "node.key").exists() else b""
+    shown = _rehearsed(pki, key, certificate, ca)
+    if shown is None:
+        return _doubtful(pki, certificate, ca)
+    return Papers(key, certificate, ca, shown.valid, fit=True)
+
+
+@lru_cache(maxsize=4)
+def _rehearsed(pki: Path, key: bytes, certificate: bytes, ca: bytes) -> Shown | None:
+    """Once for the same files: a handshake takes 10 ms, and the agent looks at its papers every second."""
+    return rehearse(pki / "node.crt", pki / "node.key", ca)
+
+
+def _doubtful(pki: Path, certificate: bytes, ca: bytes) -> Papers:
+    """Papers that TLS would not accept. What is wrong with them takes a library that the agent has no room for."""
+    from shared import identity
+
+    key = identity.load_key(pki / "node.key")
+    try:
+        identity.pin_of(ca)
+        return Papers(identity.key_pem(key), certificate, ca, identity.dates_of(certificate), fit=False)
+    except identity.UNREADABLE as error:
+        raise OwnerMustAct(
+            f"node.crt or ca.crt in {pki} is damaged: it is not a certificate. Put it back from a copy, or leave "
+            "(`potluck node leave --force`) and join again with a new invite."
+        ) from error
 
 
 def forget(home: Path) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from shared.errors import Refusal, Refused
 
+Validity = tuple[float, float]  # a certificate's not_before and not_after, UTC seconds
+
 LIFETIME = 7 * 24 * 3600.0  # seconds a certificate of ours lives
 BACKDATED = 600.0  # seconds: a new certificate is valid from ten minutes ago, for PCs whose clock is behind
 WARN = 60.0  # seconds of difference that are worth a word

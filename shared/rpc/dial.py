@@ -1,7 +1,10 @@
 """Find the host: read what each address shows, trust only the authority whose key we were given.
 
-This connection proves nothing and nothing is sent over it. It only yields the authority's certificate, which gRPC then
-uses as the only root on a connection of its own. Clock trouble is recognised here, where it can be put into words.
+Nothing is sent over this connection. It only yields the authority's certificate, which gRPC then uses as the only root
+on a connection of its own. Clock trouble is recognised here, where it can be put into words.
+
+Who joins has the pin alone and looks at the whole chain (`shared/rpc/pinned.py`). A member has the authority's
+certificate: the TLS library says whether that made what is shown, and only a stranger's chain is looked at as closely.
 """
 
 from __future__ import annotations
@@ -10,16 +13,13 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.clock import outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refused, TryLater
-from shared.identity import UNREADABLE, fingerprint_words, pin_of
 from shared.ids import SERVER_NAME
+from shared.rpc.rehearsal import trust_only, validity
 
 STAGGER = 0.25  # seconds of head start for each address over the next (RFC 8305)
 TIMEOUT = 10.0  # seconds for each address
@@ -66,13 +66,33 @@ async def read_authority(address: str, pin: bytes, timeout: float = TIMEOUT) -> 
 
     Raises TryLater when nothing answers, PeerMisbehaved when somebody else does, Refused(CLOCK) when our clock is off.
     """
-    host, port = split(address)
+    from shared.rpc.pinned import authority_in  # cryptography: 11 MB that the agent does without
+
+    context = _context()
+    context.verify_mode = ssl.CERT_NONE  # authority_in decides; nothing is sent here
     try:
-        async with asyncio.timeout(timeout):
-            chain = await _read_chain(host, port)
+        chain = _chain_of(await _shake_hands(address, context, timeout))
     except (OSError, TimeoutError, EOFError) as error:
         raise TryLater(silence(error, timeout)) from error
-    return _pinned(chain, pin)
+    return authority_in(chain, pin)
+
+
+async def recognise(address: str, ca_pem: bytes, timeout: float = TIMEOUT) -> bytes:
+    """As `read_authority`, for a PC that has the authority's certificate. Raises the same."""
+    context = _context()
+    trust_only(context, ca_pem)
+    try:
+        shown = (await _shake_hands(address, context, timeout)).getpeercert()
+    except ssl.SSLCertVerificationError:  # a stranger, to be put into words; or our host, its authority made anew
+        from shared.identity import pin_of
+
+        return await read_authority(address, pin_of(ca_pem), timeout)
+    except (OSError, TimeoutError, EOFError) as error:
+        raise TryLater(silence(error, timeout)) from error
+    assert shown, "TLS accepted a host without a certificate"
+    if (off := outside(*validity(shown), time.time())) is not None:
+        raise off
+    return ca_pem
 
 
 async def find(addresses: Sequence[str], pin: bytes, timeout: float = TIMEOUT) -> Found:
@@ -80,11 +100,20 @@ async def find(addresses: Sequence[str], pin: bytes, timeout: float = TIMEOUT) -
 
     Raises what read_authority raised when all gave the same kind of answer, else TryLater with what each one said.
     """
+    return await _first(addresses, lambda address: read_authority(address, pin, timeout))
+
+
+async def find_again(addresses: Sequence[str], ca_pem: bytes, timeout: float = TIMEOUT) -> Found:
+    """As `find`, for a PC that has the authority's certificate."""
+    return await _first(addresses, lambda address: recognise(address, ca_pem, timeout))
+
+
+async def _first(addresses: Sequence[str], look: Callable[[str], Awaitable[bytes]]) -> Found:
     trouble: dict[str, PotluckError] = {}
 
     async def attempt(address: str) -> Found | None:
         try:
-            return Found(address, await read_authority(address, pin, timeout))
+            return Found(address, await look(address))
         except PotluckError as error:
             trouble[address] = error
             return None
@@ -106,55 +135,32 @@ async def find(addresses: Sequence[str], pin: bytes, timeout: float = TIMEOUT) -
     raise _nobody(trouble)
 
 
-async def _read_chain(host: str, port: int) -> list[bytes]:
-    """The certificates (DER) that a TLS server shows, unverified."""
+def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # _pinned decides; nothing is sent here
+    context.check_hostname = False  # an authority of ours makes no other server's certificate; gRPC checks the name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
-    _, writer = await asyncio.open_connection(
-        host, port, ssl=context, server_hostname=SERVER_NAME, happy_eyeballs_delay=STAGGER
-    )
-    try:
-        return _chain_of(writer.get_extra_info("ssl_object"))
-    finally:
-        writer.transport.abort()
+    return context
+
+
+async def _shake_hands(address: str, context: ssl.SSLContext, timeout: float) -> ssl.SSLObject:
+    """What a TLS server shows can be read from the answer; the connection itself has ended."""
+    host, port = split(address)
+    async with asyncio.timeout(timeout):
+        _, writer = await asyncio.open_connection(
+            host, port, ssl=context, server_hostname=SERVER_NAME, happy_eyeballs_delay=STAGGER
+        )
+    writer.transport.abort()
+    connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
+    return connection
 
 
 def _chain_of(connection: ssl.SSLObject) -> list[bytes]:
+    """The certificates (DER) that a TLS server showed, unverified."""
     if hasattr(connection, "get_unverified_chain"):  # Python 3.13 and later
         return [bytes(der) for der in connection.get_unverified_chain()]
     shown = connection._sslobj.get_unverified_chain() or []  # type: ignore[attr-defined]
     return [certificate.public_bytes(ssl._ssl.ENCODING_DER) for certificate in shown]  # type: ignore[attr-defined]
-
-
-def _pinned(chain: list[bytes], pin: bytes) -> bytes:
-    try:
-        certificates = [x509.load_der_x509_certificate(der) for der in chain[:10]]
-        authority = next((certificate for certificate in certificates if pin_of(certificate) == pin), None)
-        if authority is None:
-            raise _stranger(certificates, pin)
-        if not authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            raise _stranger(certificates, pin)
-        leaf = certificates[0]
-        leaf.verify_directly_issued_by(authority)
-    except UNREADABLE as error:
-        raise PeerMisbehaved(
-            "another computer answers there: its certificate is not your host's. Nothing was sent."
-        ) from error
-    off = outside(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), time.time())
-    if off is not None:
-        raise off
-    return authority.public_bytes(Encoding.PEM)
-
-
-def _stranger(certificates: list[x509.Certificate], pin: bytes) -> PeerMisbehaved:
-    theirs = fingerprint_words(pin_of(certificates[-1])) if certificates else "none"
-    return PeerMisbehaved(
-        f"another computer answers there (its words are {theirs}, your host's are {fingerprint_words(pin)}). "
-        "Nothing was sent."
-    )
 
 
 def silence(error: Exception, timeout: float) -> str:

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from shared.clock import HOW, moment, outside
+from shared.clock import HOW, Validity, moment, outside
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
 
 KEY = "potluck-refusal"
 BY_ITSELF = "It is tried again by itself."
+_DAMAGED = "TSI_DATA_CORRUPTED"  # gRPC's word for a TLS record that was changed on the way
 _SPARE = "try-later"  # the host's own trouble: not a refusal, the caller tries again
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -68,13 +69,14 @@ def in_words(
     doing: str,
     address: str,
     *,
-    certificate: bytes | None = None,
+    valid: Validity | None = None,
     now: float | None = None,
     again: str = BY_ITSELF,
 ) -> PotluckError:
     """What a failed call means, for a person.
 
-    `doing`: "joining", "sending an update"; `certificate`: ours, if any; `again`: what becomes of it after a mere cut.
+    `doing`: "joining", "sending an update"; `valid`: our certificate's dates, if any; `again`: what becomes of it after
+    a mere cut.
     """
     code, details = error.code(), (error.details() or "").strip()
     told = dict(error.trailing_metadata() or ()).get(KEY)
@@ -82,10 +84,15 @@ def in_words(
         return TryLater(f"The host at {address} could not do its part of {doing}: {details}")
     if told is not None:
         return _refused(str(told), details)
-    if code in (Code.UNAVAILABLE, Code.UNAUTHENTICATED, Code.UNKNOWN) and certificate is not None:
-        trouble = preflight(certificate, time.time() if now is None else now)
+    if code in (Code.UNAVAILABLE, Code.UNAUTHENTICATED, Code.UNKNOWN) and valid is not None:
+        trouble = preflight(valid, time.time() if now is None else now)
         if trouble is not None:
             return trouble
+    if _DAMAGED in details:
+        return TryLater(
+            f"Bytes were damaged on their way from the host at {address} while {doing}; none of them was used. {again} "
+            "If it comes again and again, look at the cable, the WiFi or the router."
+        )
     match code:
         case Code.UNAVAILABLE:
             return _unreachable(details, doing, address, again)
@@ -107,18 +114,16 @@ def in_words(
             return TryLater(f"The host at {address} had a fault while {doing}. Its window or its log says more.")
 
 
-def preflight(certificate: bytes, now: float) -> Refused | None:
+def preflight(valid: Validity, now: float) -> Refused | None:
     """What is wrong with our own certificate by our own clock; None when nothing is. Ask before dialling, and after."""
-    from shared.identity import dates_of  # cryptography takes 50 ms to load; most commands never look at their own
-
-    not_before, not_after = dates_of(certificate)
+    _, not_after = valid
     if now > not_after:
         return Refused(
             Refusal.CERTIFICATE_EXPIRED,
             f"This PC's certificate ended on {moment(not_after)}. "
             "`potluck node run` renews it by itself as soon as the host answers.",
         )
-    return outside(not_before, not_after, now)
+    return outside(*valid, now)
 
 
 def _refused(code: str, sentence: str) -> PotluckError:

@@ -11,7 +11,7 @@ from tests.benchmarks.report import Figure, children, cpu_seconds, import_memory
 from tests.cluster.group import group
 
 CONNECTED = 60.0  # seconds
-PARTS = ("asyncio", "typer", "sqlite3", "cryptography.x509", "google.protobuf.message", "grpc.aio", "node.main")
+PARTS = ("asyncio", "sqlite3", "google.protobuf.message", "grpc.aio", "node.agent")
 
 
 def measure(folder: Path) -> Figure:

@@ -42,7 +42,7 @@ def line(home: Path, host: FakeCoordinator) -> Connection:
     pki = home / "pki"
     certificate = (pki / "node.crt").read_bytes()
     channel = tls.channel(host.address, (pki / "ca.crt").read_bytes(), (pki / "node.key").read_bytes(), certificate)
-    return Connection(channel, host.address, certificate)
+    return Connection(channel, host.address, identity.dates_of(certificate))
 
 
 def database(home: Path) -> sqlite3.Connection:

@@ -229,7 +229,7 @@ def test_a_call_with_an_ended_certificate_is_explained(tmp_path: Path) -> None:
             with pytest.raises(Refused, match="certificate ended"):
                 async with line.words("asking"):
                     await line.stub.Verdict(pb.VerdictRequest(run="run-1", round=1), timeout=10)
-            assert refusal.preflight(line.certificate, time.time()) is not None
+            assert refusal.preflight(line.valid, time.time()) is not None
             await line.close()
 
     asyncio.run(run())

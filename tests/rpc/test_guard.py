@@ -181,7 +181,7 @@ def test_an_expired_certificate_is_told_in_words_though_tls_says_nothing(tmp_pat
         async with dialled(group.home, group.member) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await node_stub(channel).Verdict(node_pb2.VerdictRequest(), timeout=10)
-        said = refusal.in_words(error.value, "asking", group.member.answering, certificate=old)
+        said = refusal.in_words(error.value, "asking", group.member.answering, valid=identity.dates_of(old))
         assert isinstance(said, Refused)
         assert said.refusal is Refusal.CERTIFICATE_EXPIRED
         assert "renews it by itself" in said.sentence
@@ -225,8 +225,8 @@ def test_a_host_that_is_out_of_date_by_this_clock_is_told_as_a_clock(tmp_path: P
         async with dialled(group.home, group.member) as channel:
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await node_stub(channel).Verdict(node_pb2.VerdictRequest(), timeout=5)
-        mine = papers(group.home).certificate_pem
-        said = refusal.in_words(error.value, "asking", group.member.answering, certificate=mine)
+        mine = papers(group.home).valid
+        said = refusal.in_words(error.value, "asking", group.member.answering, valid=mine)
         assert isinstance(said, Refused)
         assert said.refusal is Refusal.CLOCK
 
@@ -251,7 +251,7 @@ def test_a_certificate_of_another_group_gets_no_connection(tmp_path: Path) -> No
             with pytest.raises(grpc.aio.AioRpcError) as error:
                 await node_stub(channel).Verdict(node_pb2.VerdictRequest(), timeout=5)
         assert error.value.code() is grpc.StatusCode.UNAVAILABLE
-        said = refusal.in_words(error.value, "asking", group.member.answering, certificate=mine.certificate_pem)
+        said = refusal.in_words(error.value, "asking", group.member.answering, valid=mine.valid)
         assert isinstance(said, TryLater)
         assert "Socket closed" not in said.sentence
 

@@ -15,7 +15,8 @@ import grpc.aio
 import pytest
 
 from node import membership
-from node.join import join, renew, renewal_due
+from node.join import join
+from node.renewal import due, renew
 from shared import disk, identity, invite
 from shared.authority import CertificateAuthority
 from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
@@ -332,11 +333,11 @@ def test_a_certificate_is_renewed_months_after_it_ended(tmp_path: Path) -> None:
             long_ago = CertificateAuthority.load(tmp_path / "host", clock=lambda: time.time() - 60 * 86400)
             old = long_ago.issue_node(public_key, member.node)
             disk.write(home / "pki" / "node.crt", old)
-            assert renewal_due(home, 0.5) < time.time()
+            assert due(home, 0.5) < time.time()
             left: list[str] = []
             assert await renew(home, lambda what, size: left.append(what)) == member
             assert left == ["renewal"]
-            assert 4 * 86400 < renewal_due(home, 0.5) - time.time() < 5 * 86400
+            assert 4 * 86400 < due(home, 0.5) - time.time() < 5 * 86400
             async with dialled(home, member) as channel:
                 await node_stub(channel).Verdict(node_pb2.VerdictRequest(), timeout=10)
 

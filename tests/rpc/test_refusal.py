@@ -68,10 +68,10 @@ def test_a_reason_of_a_newer_host_keeps_its_sentence() -> None:
 
 def test_a_broken_connection_is_blamed_on_a_certificate_that_ended(tmp_path: Path) -> None:
     authority = CertificateAuthority.create(tmp_path, "saturday")
-    certificate = authority.issue_operator(identity.public_key(identity.new_key()))
+    valid = identity.dates_of(authority.issue_operator(identity.public_key(identity.new_key())))
     error, now = failed(grpc.StatusCode.UNAVAILABLE, "Socket closed"), time.time()
     for at, reason in ((now + 8 * 86400, Refusal.CERTIFICATE_EXPIRED), (now - 86400, Refusal.CLOCK)):
-        said = refusal.in_words(error, "listening", ADDRESS, certificate=certificate, now=at)
+        said = refusal.in_words(error, "listening", ADDRESS, valid=valid, now=at)
         assert isinstance(said, Refused)
         assert said.refusal is reason
-    assert isinstance(refusal.in_words(error, "listening", ADDRESS, certificate=certificate, now=now), TryLater)
+    assert isinstance(refusal.in_words(error, "listening", ADDRESS, valid=valid, now=now), TryLater)

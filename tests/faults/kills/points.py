@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from coordinator.logic.members import Joined
-from node.join import renew
+from node.renewal import renew
 from tests.faults.kills import dying, journal
 from tests.faults.kills.checkpoints import dies_at_a_checkpoint
 from tests.faults.kills.dying import Order

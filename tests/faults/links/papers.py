@@ -144,7 +144,7 @@ async def showing(home: Path, certificate: bytes) -> AsyncIterator[Connection]:
     member, papers = membership.load(home), membership.papers(home)
     channel = tls.channel(member.answering, papers.ca_pem, papers.key_pem, certificate)
     async with channel:
-        yield Connection(channel, member.answering, certificate)
+        yield Connection(channel, member.answering, identity.dates_of(certificate))
 
 
 def direct(home: Path, port: int) -> None:
