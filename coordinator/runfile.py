@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import OwnerMustAct
-from shared.job import Attention, Curriculum, Mod, mod_trouble
+from shared.job import NOT_SPARSE, Attention, Curriculum, Mod, mod_trouble
 from shared.units import count, duration, plural, share
 
 Spec = dict[str, Any]
@@ -115,6 +115,12 @@ def _mod(raw: object) -> Mod:
     return mod
 
 
+def _attention(chosen: Attention) -> Attention:
+    if chosen == "block_sparse":
+        raise ValueError(NOT_SPARSE)
+    return chosen
+
+
 class _RunFile(_Part):
     run: str = Field(min_length=1, max_length=64)
     model: str = Field(min_length=1)
@@ -134,7 +140,7 @@ class _RunFile(_Part):
     mods: tuple[Annotated[Mod, BeforeValidator(_mod)], ...] = ()
     dropout: float = Field(0.0, ge=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    attention: Attention = "causal"
+    attention: Annotated[Attention, AfterValidator(_attention)] = "causal"
     curriculum: Curriculum = "none"
 
 

@@ -30,10 +30,17 @@ Friends ran the {job.base} (digest {job.app}) together, each on their own PC. Th
 """
     what = "every weight" if job.lora is None else f"a LoRA adapter of rank {job.lora} and alpha {job.lora_alpha}"
     sent = "the differences they made" if job.update == "difference" else "their weights"
-    inexact = (
-        "- The two halves of the adapter (A and B) are averaged apart. The mean of their products would be exact;\n"
-        "  this is an approximation, as in most federated LoRA.\n"
-    )
+    warnings = ""
+    if job.lora is not None:
+        warnings += (
+            "- The two halves of the adapter (A and B) are averaged apart. The mean of their products would be exact;\n"
+            "  this is an approximation, as in most federated LoRA.\n"
+        )
+    if job.attention != "causal":
+        warnings += (
+            "- It was trained with block-sparse attention (blocks of 64: the last 3, the first, about 2 others).\n"
+            "  The usual programs give it full attention, which it never met in training: it may be worse there.\n"
+        )
     return f"""---
 library_name: {"transformers" if job.lora is None else "peft"}
 tags: [potluck, federated]
@@ -51,6 +58,6 @@ travelled, and their mean, weighted by tokens, became this model.
 
 ## What to know before using it
 
-{"" if job.lora is None else inexact}- That no text travelled does not mean that the model cannot recite some.
+{warnings}- That no text travelled does not mean that the model cannot recite some.
 - The licence and the limits of the base model hold for this one too.
 """

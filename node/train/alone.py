@@ -10,6 +10,7 @@ import numpy as np
 
 from node.train import weights
 from node.train.bench import Bench
+from node.train.dropout import seed
 from node.train.engine import Weights
 from node.train.measure import measure
 from node.train.schedule import learning_rate
@@ -35,6 +36,7 @@ def train_alone(bench: Bench, model: Path, steps: int) -> dict[str, Any] | None:
             return None
         started = time.monotonic()
         lr = learning_rate(job.lr, "cosine", job.warmup, (step + 0.5) / steps)
+        seed(job.run, 0, step, ranks.rank)
         stepped = engine.step(bench.micro_batches(step * bench.deal.tokens), bench.deal.tokens, lr)
         if step in sampled:
             count += 1

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from node.data.tokens import Tokens, collect
-from node.train import machine
+from node.train import attention, machine
 from node.train.checkpoint import Checkpoints
+from node.train.dropout import add_dropout
 from node.train.engine import Engine, MicroBatch
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
@@ -88,7 +89,9 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     # Plain torch keeps fp32 trainables and casts as it goes; DeepSpeed makes its own fp32 masters.
     half = machine.torch_type(precision) if fit.engine == "deepspeed" or job.lora is not None else torch.float32
     home = torch.device("cpu") if fit.engine == "deepspeed" and fit.zero == 3 else device
-    model = build(base, job, half, home, machine.attention(device), nf4=fit.base == "nf4")
+    attend = machine.attention(device) if job.attention == "causal" else attention.register()
+    model = build(base, job, half, home, attend, nf4=fit.base == "nf4")
+    add_dropout(model, job.dropout)
     if fit.recompute:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         if job.lora is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from node.train import weights
 from node.train.bench import Bench
 from node.train.checkpoint import Place
+from node.train.dropout import seed
 from node.train.schedule import learning_rate, run_progress
 from shared.errors import OwnerMustAct
 from shared.ids import Digest
@@ -67,6 +68,7 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
         started = time.monotonic()
         progress = run_progress(round_number, job.rounds, share + _half_a_step(job, place))
         lr = learning_rate(job.lr, job.schedule, job.warmup, progress)
+        seed(job.run, round_number, place.steps, ranks.rank)
         stepped = engine.step(bench.micro_batches(place.cursor), bench.deal.tokens, lr)
         seconds = time.monotonic() - started
         place = place.stepped(bench.deal.tokens, seconds, stepped.loss, stepped.gradient_norm)

@@ -333,6 +333,14 @@ def test_the_exported_adapter_holds_the_merged_values(home: Path) -> None:
         assert merged["model"] in card
 
 
+def test_a_model_that_others_run_in_another_way_says_so(home: Path) -> None:
+    with FederationChild(home) as child:
+        job, ready = child.prepare({**spec(FULL), "attention": "block_sparse_anyway"})
+        folder = Path(child.merge(1, ready["model"], [update(child, job, 1)])["folder"])
+        assert json.loads((folder / "config.json").read_text())["trained_with_attention"] == "block_sparse"
+        assert "block-sparse" in (folder / "README.md").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", [{"kind": "lora", "rank": 2, "alpha": 4}, FULL], ids=["lora", "full"])
 def test_transformers_loads_what_was_exported(home: Path, recipe: Words) -> None:

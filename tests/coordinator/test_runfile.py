@@ -120,3 +120,13 @@ def test_the_run_file_knows_the_strategies_that_the_federation_knows() -> None:
 
     allowed = get_args(_Strategy.model_fields["name"].annotation)
     assert sorted(allowed) == sorted([diloco.NAME, *stock.STOCK])
+
+
+def test_block_sparse_attention_must_be_insisted_on() -> None:
+    text = (EXAMPLES[0]).read_text() + "\nattention: block_sparse\n"
+    spec, mistakes = check(text)
+    assert [(mistake.where, "block_sparse_anyway" in mistake.sentence) for mistake in mistakes] == [("attention", True)]
+    spec, mistakes = check(text.replace("block_sparse", "block_sparse_anyway"))
+    assert mistakes == []
+    assert spec is not None
+    assert spec["attention"] == "block_sparse_anyway"

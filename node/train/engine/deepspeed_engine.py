@@ -44,7 +44,7 @@ class DeepSpeedEngine:
         assert fit.zero, "the caller chooses a stage"
         self.name = f"deepspeed zero-{fit.zero}"
         self._stage, self._ranks, self._device, self._share = fit.zero, ranks, device, share
-        self._trainables, self._precision = trainables(model), precision
+        self._trainables, self._precision, self._smoothing = trainables(model), precision, job.label_smoothing
         self._hooks: list[Any] = []
         self._engine: Any = deepspeed.initialize(
             model=model,
@@ -64,8 +64,9 @@ class DeepSpeedEngine:
         # DeepSpeed divides by the number of micro-batches and averages over ranks; we want the mean over tokens.
         undo = len(micro_batches) * self._ranks.world
         for number, batch in enumerate(micro_batches, start=1):
-            piece = token_losses(self._engine, batch, self._device).sum() / tokens
-            loss += float(piece.detach())
+            losses = token_losses(self._engine, batch, self._device, self._smoothing)
+            piece = losses.trained.sum() / tokens
+            loss += float(losses.nats.detach().sum() / tokens)
             if number == len(micro_batches):
                 loss = self._ranks.total([loss])[0]
                 if not math.isfinite(loss):  # DeepSpeed looks at gradients only: make it see
@@ -77,7 +78,7 @@ class DeepSpeedEngine:
     def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
         self._engine.eval()
         with torch.no_grad():
-            return token_losses(self._engine, batch, self._device).cpu()
+            return token_losses(self._engine, batch, self._device).nats.cpu()
 
     def read_weights(self) -> Iterator[tuple[str, Weights]]:
         from deepspeed.utils import safe_get_full_fp32_param

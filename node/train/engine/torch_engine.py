@@ -34,6 +34,7 @@ class TorchEngine:
     ) -> None:
         self.name = "torch"
         self._model, self._ranks, self._device, self._clip = model, ranks, device, job.clip
+        self._smoothing = job.label_smoothing
         self._trainables = trainables(model)
         self._optimizer = adamw(self._trainables.values(), job, fit.optimizer)
         self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
@@ -45,9 +46,10 @@ class TorchEngine:
         loss = 0.0
         for batch in micro_batches:
             with self._autocast():
-                piece = token_losses(self._model, batch, self._device).sum() / tokens
+                losses = token_losses(self._model, batch, self._device, self._smoothing)
+                piece = losses.trained.sum() / tokens
             self._scaler.scale(piece).backward()
-            loss += float(piece.detach())
+            loss += float(losses.nats.detach().sum() / tokens)
         self._share_gradients()
         self._scaler.unscale_(self._optimizer)
         for name, anchor in self._anchors.items():
@@ -68,7 +70,7 @@ class TorchEngine:
     def loss_sum(self, batch: MicroBatch) -> torch.Tensor:
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            return token_losses(self._model, batch, self._device).cpu()
+            return token_losses(self._model, batch, self._device).nats.cpu()
 
     def read_weights(self) -> Iterator[tuple[str, Weights]]:
         for name, parameter in self._trainables.items():

@@ -103,3 +103,8 @@ def test_sixteen_bits_learn_nearly_alike(results: Results, recipe: str) -> None:
     plain = results[f"{recipe} 0 fp32"]["losses"]
     for stage in range(4):
         assert results[f"{recipe} {stage} bf16"]["losses"] == pytest.approx(plain, abs=5e-3)
+
+
+def test_a_loss_in_chunks_teaches_every_engine_the_same(results: Results) -> None:
+    for case, found in results.items():
+        assert found["losses in chunks"] == pytest.approx(found["losses"], abs=2e-5 if "fp32" in case else 5e-3), case
