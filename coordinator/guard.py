@@ -25,6 +25,7 @@ from shared.clock import moment
 from shared.errors import Refusal, Refused
 from shared.identity import Peer, peer_of
 from shared.ids import NodeId
+from shared.log import Log
 from shared.rpc.refusal import Context, answering, refuse
 
 DOORS: Mapping[str, Literal["node", "operator"]] = {"potluck.v1.Node": "node", "potluck.v1.Operator": "operator"}
@@ -75,9 +76,10 @@ class Guard(grpc.aio.ServerInterceptor):
         ledger: KnowsMembers,
         clock: Callable[[], float] = time.time,
         doors: Mapping[str, Literal["node", "operator"]] = DOORS,
+        log: Log | None = None,
     ) -> None:
         """`clock`: UTC seconds, the wall clock. `doors`: who may use which service."""
-        self._ledger, self._clock, self._doors = ledger, clock, doors
+        self._ledger, self._clock, self._doors, self._log = ledger, clock, doors, log or Log()
         self._calls: dict[NodeId, set[_Call]] = {}
 
     def cut(self, node: NodeId) -> int:
@@ -143,6 +145,9 @@ class Guard(grpc.aio.ServerInterceptor):
             task.uncancel()
             async with asyncio.timeout(LAST_WORDS):  # a caller that does not read would keep us here for ever
                 await refuse(context, call.cut)
+        except grpc.aio.InternalError as error:  # what we said could not go out any more
+            self._log.info("line-lost", node=caller.node or "operator", why="the line died in the middle of an answer")
+            raise asyncio.CancelledError from error  # as of any caller that went away: gRPC would print a traceback
         finally:
             ending.cancel()
             _peer.reset(token)

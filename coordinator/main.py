@@ -79,7 +79,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
         authority = CertificateAuthority.load(home / "pki")
         store = SqliteStore(home / "state.db")
         ledger = ledger_.load(store)
-        blobs, heartbeats, guard = Blobs(home / "blobs"), Heartbeats(), Guard(ledger)
+        blobs, heartbeats, guard = Blobs(home / "blobs"), Heartbeats(), Guard(ledger, log=log)
         transfers = Transfers(ledger, blobs, heartbeats)
         reachable = addresses.reachable(settings)
         nodes = NodeDoor(ledger, transfers, heartbeats, log, settings.cluster, reachable)

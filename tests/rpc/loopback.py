@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from node.membership import Membership
 from shared import invite
 from shared.authority import CertificateAuthority
 from shared.ids import NodeId
+from shared.log import Log
 from shared.rpc import tls
 from shared.rpc.v1 import enrol_pb2, enrol_pb2_grpc, node_pb2, node_pb2_grpc, operator_pb2, operator_pb2_grpc
 
@@ -130,7 +132,8 @@ class Host:
         pki.lay_down(folder, cluster)
         self.authority = CertificateAuthority.load(folder)
         self.ledger = MemoryLedger()
-        self.guard = Guard(self.ledger)
+        self.log = io.StringIO()
+        self.guard = Guard(self.ledger, log=Log(self.log))
         self.doorman = Doorman()
         self.node_door = SmallNodeDoor()  # type: ignore[abstract]  # gRPC answers UNIMPLEMENTED for the rest
         self.identity = tls.ServerIdentity(self.authority.issue_server(), self.authority.certificate_pem)

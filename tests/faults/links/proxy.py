@@ -52,7 +52,7 @@ class Proxy:
     def _cut(self) -> None:
         self.cuts += bool(self._writers)
         for writer in self._writers:
-            if (connection := writer.get_extra_info("socket")) is not None:
+            if (connection := writer.get_extra_info("socket")) is not None and connection.fileno() != -1:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
