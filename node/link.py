@@ -18,7 +18,7 @@ import grpc.aio
 
 from node import wire
 from node.connection import UNARY_SECONDS, Connection
-from node.logic.backoff import wait_seconds
+from node.logic.backoff import failures, wait_seconds
 from node.logic.facts import Availability, DutiesTold, Fact, LinkDown, LinkUp, Metrics, Readiness
 from node.logic.report import Activity
 from node.sent import Sent
@@ -31,7 +31,6 @@ from shared.log import Log
 from shared.rpc.v1 import node_pb2 as pb
 
 GOODBYE_SECONDS = 2.0  # an owner who types Ctrl-C waits no longer for the host
-STEADY_SECONDS = 5.0  # a connection that lasted this long moved something: back-off starts anew
 
 Dial = Callable[[], Awaitable[Connection]]
 Stream = grpc.aio.StreamStreamCall[pb.NodeMessage, pb.CoordinatorMessage]
@@ -59,14 +58,14 @@ class Link:
         self._fresh = asyncio.Event()
         self._said: set[str] = set()
         self._number = 0
-        self._stopping = False
+        self._stopping = self._was_welcomed = False
         self.trouble = ""  # why there is no connection, in words; empty when there is one
 
     async def keep(self) -> str:
         """Stay connected. Returns the words of a host that removed this PC from the group; nothing after a goodbye."""
         attempt = 0
         while True:
-            began = time.monotonic()
+            began, self._was_welcomed = time.monotonic(), False
             try:
                 await self._hold()
             except (PotluckError, ExceptionGroup) as error:
@@ -76,7 +75,7 @@ class Link:
                     if isinstance(trouble, Refused) and trouble.refusal is Refusal.REVOKED:
                         return trouble.sentence
                     self._wrong(trouble.sentence)
-            attempt = 1 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
+            attempt = failures(attempt, time.monotonic() - began, self._was_welcomed)
             await asyncio.sleep(wait_seconds(attempt, random.random()))  # noqa: S311  jitter, not a secret
 
     async def connection(self) -> Connection:
@@ -197,7 +196,7 @@ class Link:
         elif self._session is None:
             self._log.info("connected", address=session.line.address)
         self._said.clear()
-        self.trouble = ""
+        self.trouble, self._was_welcomed = "", True
         self._session = session
         self._linked.set()
         if session.addresses:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 CAP_SECONDS = 60.0
+STEADY_SECONDS = 5.0  # a connection that lasted this long moved something
+BRIEF = 3  # failures in a row, as which one counts that was welcomed and soon lost: it moved a little
 
 
 def wait_seconds(attempt: int, chance: float) -> float:
@@ -14,3 +16,11 @@ def wait_seconds(attempt: int, chance: float) -> float:
     assert 0 <= chance < 1
     whole = min(CAP_SECONDS, 2.0 ** min(attempt - 1, 10))
     return whole * (0.5 + chance / 2)
+
+
+def failures(before: int, lasted: float, welcomed: bool) -> int:
+    """Failures in a row, this one included, after `before` of them: an attempt that held for `lasted` seconds, and in
+    which the host had welcomed us or not. A line that is cut every few seconds must not be tried but once a minute."""
+    if lasted > STEADY_SECONDS:
+        return 1
+    return min(before + 1, BRIEF) if welcomed else before + 1

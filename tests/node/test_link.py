@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from node import wire
 from node.connection import Connection
 from node.link import Link
-from node.logic.backoff import CAP_SECONDS, wait_seconds
+from node.logic.backoff import BRIEF, CAP_SECONDS, failures, wait_seconds
 from node.logic.facts import Availability, DutiesTold, Fact, Kind, LinkDown, LinkUp, Readiness
 from node.logic.report import Activity, Doing
 from shared.errors import PeerMisbehaved, Refused, TryLater
@@ -252,3 +252,12 @@ def test_back_off_grows_to_a_minute_and_never_beyond(attempt: int, chance: float
     wait = wait_seconds(attempt, chance)
     assert 0.5 <= wait <= CAP_SECONDS
     assert wait_seconds(attempt + 1, chance) >= wait or attempt >= 6
+
+
+def test_a_line_cut_every_few_seconds_is_soon_tried_again_and_a_dead_host_seldom() -> None:
+    cut = dead = 0
+    for _ in range(100):
+        cut, dead = failures(cut, 4.0, welcomed=True), failures(dead, 0.1, welcomed=False)
+    assert (cut, dead) == (BRIEF, 100)
+    assert wait_seconds(cut, 0.999) <= 4.0
+    assert failures(dead, 60.0, welcomed=True) == 1

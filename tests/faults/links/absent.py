@@ -54,7 +54,8 @@ def all_but_one_gone(folder: Path, seed: int) -> None:
         entry = friends.finished(run)
         assert [one["phase"] for one in entry["history"]] == ["abandoned", "committed"]
         friends.blobs("host").verify(entry["model"])
-        assert [fact["round"] for fact in at.facts("Merged") if fact["run"] == run] == [2]
+        merged = [fact["round"] for fact in at.facts("Merged") if fact["run"] == run]
+        assert merged == [2], f"rounds merged: {merged}"
 
 
 def alone_with_ana(at: Table, how: str, **settings: object) -> str:

@@ -13,9 +13,8 @@ from random import Random
 from typing import Any, TypeVar, cast
 
 from node import wire
-from node.link import STEADY_SECONDS
 from node.logic import report, telling
-from node.logic.backoff import wait_seconds
+from node.logic.backoff import failures, wait_seconds
 from node.logic.changes import apply
 from node.logic.duties import plan
 from node.logic.facts import (
@@ -173,7 +172,7 @@ class Friend:
     def _keep_link(self) -> Steps[None]:
         attempt = 0
         while True:
-            began = self.events.now
+            began, self._was_welcomed = self.events.now, False
             try:
                 yield from self._hold()
             except Refused as refused:
@@ -183,7 +182,7 @@ class Friend:
                     return
             except TryLater:
                 pass
-            attempt = 1 if self.events.now - began > STEADY_SECONDS else attempt + 1
+            attempt = failures(attempt, self.events.now - began, self._was_welcomed)
             yield wait_seconds(attempt, self._draw.random())
 
     def _hold(self) -> Steps[None]:
@@ -261,6 +260,7 @@ class Friend:
 
     def _welcomed(self, stream: Stream) -> None:
         self.stream, self._said = stream, self._introduced
+        self._was_welcomed = True
         self._linked.fire()
         self._number += 1
         self._hear(LinkUp("192.168.1.20:7443", self._number))
