@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from node.train.pipe import Facts, Orders
 
 Words = dict[str, Any]
-OPEN: tuple[str, ...] = ("op", "job", "base", "data", "work", "fit", "tensorboard")
+OPEN: tuple[str, ...] = ("op", "job", "base", "data", "work", "fit", "tensorboard", "care")
 
 
 def main() -> int:
@@ -40,7 +40,7 @@ def lead(options: argparse.Namespace, orders: Orders, facts: Facts) -> int:
     from node.train.worker import RoundWorker, order_from
 
     ranks = Ranks(options.rank, options.world, options.rendezvous)
-    voice = Voice(facts.tell, lambda: orders.halted, lambda: orders.ended)
+    voice = Voice(facts.tell, lambda: orders.halted, orders.rest, lambda: orders.ended)
     bench: Bench | None = None
     worker: RoundWorker | None = None
     while True:

@@ -21,11 +21,13 @@ from node.train.dropout import add_dropout
 from node.train.engine import Engine, MicroBatch
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
+from node.train.heat import Guard
 from node.train.job import Deal, Fit, deal, parse_fit
 from node.train.measure import HeldOut, held_out
 from node.train.model import build, size, trainables
 from node.train.monitor import Monitor
 from node.train.ranks import Ranks
+from node.train.sensors import Sensors
 from shared import job as jobs
 from shared.errors import OwnerMustAct
 from shared.job import Job
@@ -37,7 +39,20 @@ class Voice:
 
     tell: Callable[[dict[str, Any]], None] = lambda words: None
     halted: Callable[[], bool] = lambda: False
+    rest: Callable[[float], bool] = lambda seconds: False  # wait so long, or until halted
     ended: Callable[[], bool] = lambda: False
+
+    def note(self, sentence: str) -> None:
+        """Tell the owner something that stops nothing."""
+        self.tell({"fact": "note", "sentence": sentence})
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How the owner wants this PC treated."""
+
+    checkpoint_steps: int = 1000  # a checkpoint after so many steps, and at least every ten minutes
+    heat_limit: float = 83.0  # °C; above it training slows down, then pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,8 @@ class Bench:
     checkpoints: Checkpoints
     monitor: Monitor
     voice: Voice
+    guard: Guard
+    care: Care
     opened: dict[str, Any]  # the fact
 
     def micro_batches(self, cursor: int) -> list[MicroBatch]:
@@ -81,6 +98,7 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
         raise OwnerMustAct(
             f"The run wants the mod {job.mods[0].name}, which works on whole weights; its strategy wants differences."
         )
+    care = Care(**(words.get("care") or {}))
     tokens = collect([Path(folder) for folder in words["data"]], base / "tokenizer.json")
     device = machine.device_for(ranks.rank)
     precision = machine.precision(fit.dtype, device)
@@ -105,9 +123,9 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     bench = Bench(
         job=job, work=work, deal=share, ranks=ranks, engine=engine, tokens=tokens,
         held=held_out(tokens, job, base / "tokenizer.json"),
-        checkpoints=Checkpoints(work / "checkpoint", data, engine.name, ranks),
+        checkpoints=Checkpoints(work / "checkpoint", data, ranks, voice.note),
         monitor=Monitor(Path(words["tensorboard"]) if ranks.leads and words.get("tensorboard") else None),
-        voice=voice, opened=opened,
+        voice=voice, guard=Guard(Sensors(device), care.heat_limit), care=care, opened=opened,
     )  # fmt: skip
     opened["step_seconds"] = _step_seconds(bench)
     return bench

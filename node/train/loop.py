@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from node.train import weights
 from node.train.bench import Bench
 from node.train.checkpoint import Place
 from node.train.dropout import seed
+from node.train.engine import MicroBatch
+from node.train.gradients import Gradients
 from node.train.schedule import learning_rate, run_progress
 from shared.errors import OwnerMustAct
 from shared.ids import Digest
 from shared.job import Job
 
-CHECKPOINT_SECONDS = 300.0  # at most this much work is lost in a crash
+CHECKPOINT_SECONDS = 600.0  # at most this much work is lost in a crash, or what `Care.checkpoint_steps` says
 PROGRESS_SECONDS = 1.0
+SKIPS = 10  # steps in a row that could not be learnt from: then training has diverged
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Trained:
     metrics: dict[str, float]
 
 
+class Halted(Exception):
+    """The owner, or the host, wants the round to end: the step under way is given up."""
+
+
 def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pull: float = 0.0) -> Trained | None:
     """Train one round from the model file `model`. None: stopped before the first step was done, or our parent left.
 
@@ -41,15 +49,15 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
 
     Raises OwnerMustAct when training diverged. Collective.
     """
-    job, engine, ranks = bench.job, bench.engine, bench.ranks
+    job, engine, ranks, voice = bench.job, bench.engine, bench.ranks, bench.voice
     place = bench.checkpoints.start(round_number, model, digest, engine, job)
     engine.pull(pull, weights.read(model, job))
-    began = place.steps
+    began = saved_steps = place.steps
     saved = told = time.monotonic()
+    gradients = Gradients(job.clip)
 
     while True:
         share = _share_done(job, place)
-        voice = bench.voice
         rank0 = [
             share,
             float(voice.halted()),
@@ -57,9 +65,10 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
             float(time.monotonic() - saved > CHECKPOINT_SECONDS),
         ]
         share, halted, ended, due = ranks.same(rank0)
+        due = due or place.steps - saved_steps >= bench.care.checkpoint_steps
         if (due and place.steps > began) or (ended and place.steps):
             bench.checkpoints.interrupt(place, engine, job)
-            saved = time.monotonic()
+            saved, saved_steps = time.monotonic(), place.steps
         if ended:
             return None
         if halted or share >= 1:
@@ -69,23 +78,36 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
         progress = run_progress(round_number, job.rounds, share + _half_a_step(job, place))
         lr = learning_rate(job.lr, job.schedule, job.warmup, progress)
         seed(job.run, round_number, place.steps, ranks.rank)
-        stepped = engine.step(bench.micro_batches(place.cursor), bench.deal.tokens, lr)
+        try:
+            stepped = engine.step(Interruptible(bench.micro_batches(place.cursor), bench), bench.deal.tokens, lr)
+        except Halted:
+            engine.abandon()
+            continue
         seconds = time.monotonic() - started
+        if stepped.skipped:
+            place = place.without(bench.deal.tokens, seconds)
+            _say_skipped(bench, place, stepped.loss)
+            continue
         place = place.stepped(bench.deal.tokens, seconds, stepped.loss, stepped.gradient_norm)
-        if not math.isfinite(stepped.loss):
-            raise OwnerMustAct(
-                f"Training diverged in step {place.steps} of round {round_number} (its loss is not a number), so "
-                f"nothing was sent. The run's learning rate {job.lr:g} may be too high."
-            )
 
+        speed = bench.deal.tokens / seconds
+        words = {
+            "learning_rate": lr, "gradient_norm": stepped.gradient_norm, "skipped": float(place.skipped),
+            **bench.guard.sensors.read(),
+        }  # fmt: skip
         bench.monitor.show(
-            place.run_steps, loss=stepped.loss, perplexity=math.exp(min(stepped.loss, 50.0)), learning_rate=lr,
-            gradient_norm=stepped.gradient_norm, tokens_per_second=bench.deal.tokens / seconds,
+            place.run_steps, loss=stepped.loss, perplexity=math.exp(min(stepped.loss, 50.0)), tokens_per_second=speed,
+            **words,
         )  # fmt: skip
+        gradients = gradients.after(stepped.gradient_norm)
         share = _share_done(job, place)
         if time.monotonic() - told >= PROGRESS_SECONDS or share >= 1:
             told = time.monotonic()
-            bench.voice.tell(_progress(bench, place, share, stepped.loss, bench.deal.tokens / seconds))
+            voice.tell(
+                _progress(bench, place, share, stepped.loss, speed) | {"gradient": gradients.word, "metrics": words}
+            )
+        if ranks.leads and share < 1:
+            bench.guard.rest(seconds, voice.rest, voice.tell)
 
     if not place.steps:
         return None
@@ -93,6 +115,37 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
     return Trained(
         share=min(1.0, share), tokens=place.steps * bench.deal.tokens, steps=place.steps, metrics=_metrics(bench, place)
     )
+
+
+class Interruptible(list[MicroBatch]):
+    """The micro-batches of a step, read one by one: between two of them all ranks ask whether to go on."""
+
+    def __init__(self, batches: Sequence[MicroBatch], bench: Bench) -> None:
+        super().__init__(batches)
+        self._bench = bench
+
+    def __iter__(self) -> Iterator[MicroBatch]:
+        """Raises Halted, on all ranks together."""
+        for number in range(len(self)):
+            if number and self._bench.ranks.same([float(self._bench.voice.halted())])[0]:
+                raise Halted
+            yield self[number]
+
+
+def _say_skipped(bench: Bench, place: Place, loss: float) -> None:
+    """Count it, and give up when there were too many in a row."""
+    bench.monitor.show(place.run_steps, skipped=float(place.skipped))
+    if place.skipped_in_a_row >= SKIPS:
+        raise OwnerMustAct(
+            f"Training diverged in step {place.steps + 1} of round {place.round} (its loss or gradient was not a "
+            f"number {SKIPS} times in a row), so nothing was sent. The run's learning rate {bench.job.lr:g} may be too "
+            "high."
+        )
+    if not math.isfinite(loss) or place.skipped_in_a_row == 1:
+        bench.voice.note(
+            f"Round {place.round}: a step after step {place.steps} was skipped, as its loss or gradient was not a "
+            f"number ({place.skipped} so far)."
+        )
 
 
 def _share_done(job: Job, place: Place) -> float:

@@ -55,6 +55,10 @@ class Orders:
         """Whether the parent is gone or wants us to stop altogether."""
         return self._ended.is_set()
 
+    def rest(self, seconds: float) -> bool:
+        """Wait so long, but no longer than until `halt`; whether it was read."""
+        return self._halt.wait(seconds)
+
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             try:

@@ -21,6 +21,7 @@ IDLE = timedelta(days=30)  # how long a rank may wait for the next order
 STEP = timedelta(minutes=30)  # how long one collective may take
 _WORDS = {
     "op", "job", "base", "data", "work", "fit", "round", "model", "model_digest", "steps", "pull", "tensorboard",
+    "care",
 }  # fmt: skip
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shared.ids import Digest
+
 Weights = NDArray[np.float32]
 
 
@@ -79,10 +81,20 @@ class Engine(Protocol):
         """Adam starts afresh."""
         ...
 
-    def save_optimizer(self, path: Path) -> None:
-        """This rank's part of the optimizer's state, as safetensors."""
+    def save_optimizer(self, path: Path) -> Digest:
+        """This rank's part of the optimizer's state, as safetensors (see `moments`); the file's digest.
+
+        Raises OwnerMustAct when the disk is full.
+        """
         ...
 
-    def load_optimizer(self, path: Path) -> None:
-        """What `save_optimizer` wrote for the same rank of the same engine. Raises ValueError when it does not fit."""
+    def load_optimizer(self, paths: Sequence[Path]) -> None:
+        """What all ranks wrote, however many they were and whatever their engine.
+
+        Raises ValueError when it does not fit.
+        """
+        ...
+
+    def abandon(self) -> None:
+        """Forget the gradients of a step whose micro-batches were not all read: it never happened."""
         ...

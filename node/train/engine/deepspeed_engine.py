@@ -20,13 +20,15 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from node.train.engine import MicroBatch, Stepped, Weights
+from node.train.engine import MicroBatch, Stepped, Weights, moments
 from node.train.engine.loss import token_losses
-from node.train.engine.optimizer import adamw, forget_state, load_state, save_state
+from node.train.engine.moments import Piece
+from node.train.engine.optimizer import adamw, forget_state
 from node.train.job import Deal, Fit
 from node.train.model import trainables
 from node.train.ranks import Ranks
 from shared.errors import OwnerMustAct
+from shared.ids import Digest
 from shared.job import Job
 
 REPLICATED = 100_000  # values; in ZeRO-3 a parameter smaller than this stays whole on every rank
@@ -123,11 +125,41 @@ class DeepSpeedEngine:
     def forget(self) -> None:
         forget_state(self._zero.optimizer)
 
-    def save_optimizer(self, path: Path) -> None:
-        save_state(self._zero.optimizer, self._masters(), path)
+    def save_optimizer(self, path: Path) -> Digest:
+        return moments.save(self._zero.optimizer, self._pieces(), path)
 
-    def load_optimizer(self, path: Path) -> None:
-        load_state(self._zero.optimizer, self._masters(), path)
+    def load_optimizer(self, paths: Sequence[Path]) -> None:
+        moments.load(self._zero.optimizer, self._pieces(), paths)
+
+    def abandon(self) -> None:
+        """What DeepSpeed does when it finds an overflow, in the middle of accumulating."""
+        zero = self._zero
+        self._engine.micro_steps -= self._engine.micro_steps % self._share.micro_batches
+        zero.zero_grad(set_to_none=True)
+        if self._stage == 3:
+            zero._pre_step()
+            zero.averaged_gradients = {}
+        else:
+            zero.micro_step_id = -1  # its own initial value
+            zero._release_preflattened_grad_buffers()
+            zero.averaged_gradients = dict.fromkeys(zero.averaged_gradients)
+            zero.all_grad_tensors = dict.fromkeys(zero.all_grad_tensors)
+        if getattr(zero, "cpu_offload", False):
+            zero.reset_cpu_buffers()
+
+    def _pieces(self) -> list[Piece]:
+        """Where this rank keeps its part of each trainable; the padding of ZeRO-3's last shards belongs to none."""
+        masters, found = self._masters(), []
+        for name, parameter in self._trainables.items():
+            if self._stage == 3:
+                group, offset, length = self._zero.grad_position[parameter.ds_id]
+                start = self._ranks.rank * length
+                count = max(0, min(length, parameter.ds_numel - start))
+                found.append(Piece(name, start, count, masters[group], offset))
+            elif (mapping := parameter._hp_mapping) is not None:
+                here, there = mapping.hp_fragment_address, mapping.lp_fragment_address
+                found.append(Piece(name, there.start, there.numel, masters[mapping.param_group_index], here.start))
+        return found
 
     def _masters(self) -> list[torch.Tensor]:
         """The flat fp32 tensors that the optimizer steps on, on this rank."""

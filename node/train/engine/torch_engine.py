@@ -15,12 +15,14 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from node.train.engine import MicroBatch, Stepped, Weights
+from node.train.engine import MicroBatch, Stepped, Weights, moments
 from node.train.engine.loss import token_losses
-from node.train.engine.optimizer import adamw, forget_state, load_state, save_state
+from node.train.engine.moments import Piece
+from node.train.engine.optimizer import adamw, forget_state
 from node.train.job import Fit
 from node.train.model import trainables
 from node.train.ranks import Ranks
+from shared.ids import Digest
 from shared.job import Job
 
 _BUCKET = 1 << 24  # values in one all-reduce: 64 MB
@@ -88,11 +90,18 @@ class TorchEngine:
     def forget(self) -> None:
         forget_state(self._optimizer)
 
-    def save_optimizer(self, path: Path) -> None:
-        save_state(self._optimizer, list(self._trainables.values()), path)
+    def save_optimizer(self, path: Path) -> Digest:
+        """Every rank has all of it, so rank 0 writes it."""
+        return moments.save(self._optimizer, self._pieces() if self._ranks.leads else [], path)
 
-    def load_optimizer(self, path: Path) -> None:
-        load_state(self._optimizer, list(self._trainables.values()), path)
+    def load_optimizer(self, paths: Sequence[Path]) -> None:
+        moments.load(self._optimizer, self._pieces(), paths)
+
+    def abandon(self) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def _pieces(self) -> list[Piece]:
+        return [Piece(name, 0, value.numel(), value, 0) for name, value in self._trainables.items()]
 
     def _autocast(self) -> AbstractContextManager[object]:
         return nullcontext() if self._half is None else torch.autocast(self._device.type, self._half)

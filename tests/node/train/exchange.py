@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> dict[str, Any]:
     """Everything we promise about one engine. Collective."""
-    fit = Fit(engine="deepspeed" if zero else "torch", zero=zero)
+    fit = Fit(engine="deepspeed" if zero else "torch", zero=zero, micro_batch=1)
     share = deal(room.job, fit, ranks.world, on_card=False)
     sharded = torch_type(precision) if zero else torch.float32
     model = build(room.base, room.job, sharded, CPU, "sdpa")
@@ -62,18 +62,31 @@ def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> 
     moved = _read(engine)
     found["moved by a step"] = closest(room.read(one), moved) if ranks.leads else 0.0
 
-    part = folder / f"optimizer-{ranks.rank}.safetensors"
+    parts = [folder.parent / f"optimizer-{rank}.safetensors" for rank in range(ranks.world)]
     engine.load_weights(weights.read(two, room.job))
-    engine.save_optimizer(part)
+    engine.save_optimizer(parts[ranks.rank])
+    ranks.wait()
     engine.step(batches, share.tokens, 1e-3)
     once = _read(engine)
     engine.forget()
     engine.step(batches, share.tokens, 1e-3)
     engine.load_weights(weights.read(two, room.job))
-    engine.load_optimizer(part)
+    engine.load_optimizer(parts)
     engine.step(batches, share.tokens, 1e-3)
     again = _read(engine)
     found["different when repeated from a checkpoint"] = same_bits(once, again) if ranks.leads else []
+
+    engine.load_weights(weights.read(two, room.job))
+    engine.load_optimizer(parts)
+    with contextlib.suppress(Halted):
+        engine.step(Halting(batches), share.tokens, 1e-3)
+    engine.abandon()
+    found["moved by an abandoned step"] = (
+        same_bits(room.read(two), _read(engine)) if ranks.leads else _read(engine) or []
+    )
+    engine.step(batches, share.tokens, 1e-3)
+    again = _read(engine)
+    found["different after an abandoned step"] = same_bits(once, again) if ranks.leads else []
 
     engine.load_weights(weights.read(one, room.job))
     engine.pull(PULL, weights.read(two, room.job))
@@ -86,7 +99,7 @@ def trial(room: Room, folder: Path, zero: int, precision: str, ranks: Ranks) -> 
 
     for what, spoil in (("gradient", _spoilt_gradient), ("loss", _spoilt_loss)):
         engine.load_weights(weights.read(two, room.job))
-        engine.load_optimizer(part)
+        engine.load_optimizer(parts)
         with spoil(model) if ranks.rank == ranks.world // 2 else contextlib.nullcontext():
             found[f"skipped for its {what}"] = engine.step(batches, share.tokens, 1e-3).skipped
         kept = _read(engine)
@@ -134,6 +147,18 @@ def _spoilt_loss(model: torch.nn.Module) -> Iterator[None]:
     hook = model.register_forward_hook(spoil)
     yield
     hook.remove()
+
+
+class Halted(Exception):
+    pass
+
+
+class Halting(list[MicroBatch]):
+    """Micro-batches that end with the owner's pause before the last is read."""
+
+    def __iter__(self) -> Iterator[MicroBatch]:
+        yield from self[:-1]
+        raise Halted
 
 
 def _batches(room: Room, ranks: Ranks, share: Any) -> list[MicroBatch]:

@@ -82,6 +82,12 @@ def test_a_step_that_is_not_finite_on_one_rank_is_skipped_on_all(results: Result
         assert found[f"different after a skipped {what}"] == [], case
 
 
+def test_an_abandoned_step_leaves_no_trace(results: Results) -> None:
+    """Halted before its last micro-batch: weights and Adam stay, no gradient is left over for the next step."""
+    assert [case for case, found in results.items() if found["moved by an abandoned step"]] == []
+    assert [case for case, found in results.items() if found["different after an abandoned step"]] == []
+
+
 @pytest.mark.parametrize("recipe", ["full", "lora"])
 def test_torch_and_every_zero_stage_learn_alike(results: Results, recipe: str) -> None:
     losses = {case: found["losses"] for case, found in results.items() if case.startswith(recipe) and "fp32" in case}
