@@ -1,14 +1,13 @@
 """`python -m node.train.fit_probe`: does a fit fit? The run's real model takes real steps, and the peak is read.
 
-Started with a trainer's own arguments, one process a card. `open` builds everything as the trainer would, with the fit in
-question; `probe` takes two steps at the run's full length (Adam's state is there from the second on) with so many
-sequences in a micro-batch. Nothing is learnt: the learning rate is zero, and nothing is written but the log. Out of
-memory is an answer (`failed`, kind `memory`), and so is being killed for it.
+Started with a trainer's own arguments, one process a card. `open` builds everything as the trainer would, with the fit
+in question; `probe` takes two steps at the run's full length (Adam's state is there from the second on) with so many
+sequences in a micro-batch. Nothing is learnt (the learning rate is zero), and nothing is written but the log. Running
+out of memory is an answer: `failed`, kind `memory`.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -77,7 +76,7 @@ def obey(ranks: Ranks) -> int:
 
 
 def probe(bench: Bench, micro: int) -> Words:
-    """Collective. {"peak": bytes a rank held at most, "room": bytes it could have had (cards only), "seconds": a step}"""
+    """Collective. {"peak": bytes a rank held at most, "room": what it could have had, on a card, "seconds"}"""
     device = machine.device_for(bench.ranks.rank)
     batches = [_full(bench, micro) for _ in range(bench.deal.micro_batches)]
     machine.reset_peak(device)
