@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,8 @@ class Trainer:
                 finally:  # also when it is no longer wished for while we clear up after its death
                     self._hear(TrainerGone(ending))
 
-    async def train(self, duty: Duty) -> None:
+    async def train(self, duty: Duty, lost: Sequence[int] = ()) -> None:
+        """`lost`: earlier rounds whose update did not count."""
         bench = Bench(self._home / "runs" / duty.run)
         bench.forget_updates_before(duty.round)
         self._told = duty
@@ -87,6 +88,7 @@ class Trainer:
                 "node": membership.load(self._home).node,
                 "round": duty.round,
                 "done": duty.done,
+                "lost": list(lost),
                 "model": str(self._blobs.path(duty.model)),
                 "model_digest": duty.model,
                 "config": _scalars(duty.config),

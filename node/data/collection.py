@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from node.data import documents, shards
-from node.data.documents import Document, Skipped
+from node.data import chat, documents, shards
+from node.data.documents import Chats, Document, Skipped
 from node.data.heldout import KEY_BYTES, Fate, Sorter
 from node.data.shards import ADD_AGAIN
 from shared.disk import private_folder, sync_folder, turn, write
@@ -121,18 +121,29 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
                 case Document() as document:
                     fates = _sorted(document, sorter, in_test_file=name in in_tests)
                     counts["documents"] += 1
-                    counts["repeated"] += len(fates[Fate.REPEATED])
-                    counts["set_aside"] += len(fates[Fate.SET_ASIDE])
+                    counts.update({f"{fate} paragraphs": len(these) for fate, these in fates.items()})
                     for fate, writer in ((Fate.TRAIN, train), (Fate.TEST, held)):
                         if fates[fate]:
                             text = SEPARATOR.join(fates[fate])
                             writer.write(facts={"file": name, "paragraphs": len(fates[fate])}, text=text)
+                            counts[f"{fate} bytes"] += len(text.encode())
+                case Chats(_, said):
+                    for conversation in said:  # each is one document, and has one fate
+                        text = chat.words(conversation)
+                        fate = sorter.fate(text, in_test_file=name in in_tests)
+                        counts["documents"] += 1
+                        counts["conversations"] += 1
+                        counts[f"{fate} paragraphs"] += 1
+                        to = {Fate.TRAIN: train, Fate.TEST: held}.get(fate)
+                        if to is not None:
+                            to.write(facts={"file": name, "messages": conversation}, text=text)
                             counts[f"{fate} bytes"] += len(text.encode())
             progress(done, len(names))
     if not train.samples and not held.samples:
         raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {'; '.join(skipped_words(skipped))}.")
     return {
         "added": datetime.now(UTC).isoformat(timespec="seconds"),
+        "conversations": counts["conversations"],
         "bytes": counts["train bytes"] + counts["test bytes"],
         "documents": counts["documents"],
         "files": len(names),
@@ -140,8 +151,8 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
         "held_out_documents": held.samples,
         "hold_out": list(wish.hold_out),
         "name": wish.name,
-        "repeated_paragraphs": counts["repeated"],
-        "set_aside_paragraphs": counts["set_aside"],
+        "repeated_paragraphs": counts[f"{Fate.REPEATED} paragraphs"],
+        "set_aside_paragraphs": counts[f"{Fate.SET_ASIDE} paragraphs"],
         "skipped": {reason: len(names) for reason, names in sorted(skipped.items())},
         "skipped_words": skipped_words(skipped),
         "source_words": f"the folder {wish.folder.resolve()}",

@@ -1,7 +1,8 @@
-"""A folder of somebody's files, read as documents: one file, cut into paragraphs.
+"""A folder of somebody's files, read as documents: one file, cut into paragraphs, or into conversations.
 
-Read: UTF-8 text, Markdown, HTML (its text only) and Python. Whatever cannot be read is skipped and counted with a
-reason, never a cause to stop. Hidden files and links are left alone: a link may lead out of the folder its owner meant.
+Read: UTF-8 text, Markdown, HTML (its text only), Python, and conversations as JSON lines. Whatever cannot be read is
+skipped and counted with a reason, never a cause to stop. Hidden files and links are left alone: a link may lead out of
+the folder its owner meant.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
+from node.data import chat
+from node.data.chat import Conversation
 from shared.errors import OwnerMustAct
 from shared.units import size_words
 
@@ -23,6 +26,12 @@ MAX_FILE = 256 << 20  # bytes; a document is held in memory
 class Document:
     name: str  # path within the folder, with forward slashes
     paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chats:
+    name: str
+    conversations: tuple[Conversation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +54,19 @@ def files(folder: Path) -> list[str]:
             if not name.startswith(".") and path.is_file() and not path.is_symlink():
                 found.append(path.relative_to(folder).as_posix())
     if not found:
-        raise OwnerMustAct(f"The folder {folder} is empty. Put some .txt, .md, .html or .py files into it first.")
+        raise OwnerMustAct(
+            f"The folder {folder} is empty. Put some .txt, .md, .html, .py or .jsonl files into it first."
+        )
     return sorted(found)
 
 
-def read(folder: Path, name: str) -> Document | Skipped:
-    """One file's paragraphs, or why it has none for us."""
+def read(folder: Path, name: str) -> Document | Chats | Skipped:
+    """One file's paragraphs or conversations, or why it has none for us."""
     path = folder / name
     split = _SPLITTERS.get(path.suffix.lower())
-    if split is None:
-        return Skipped(name, "not .txt, .md, .html or .py")
+    talks = path.suffix.lower() == chat.LINES
+    if split is None and not talks:
+        return Skipped(name, "not .txt, .md, .html, .py or .jsonl")
     try:
         if path.stat().st_size > MAX_FILE:
             return Skipped(name, f"larger than {size_words(MAX_FILE)} (split it)")
@@ -65,6 +77,11 @@ def read(folder: Path, name: str) -> Document | Skipped:
         return Skipped(name, "could not be opened")
     if "\0" in text:
         return Skipped(name, "not text")
+    if split is None:
+        said = chat.conversations(text)
+        if said is None:
+            return Skipped(name, 'with a line that is no conversation ({"messages": [{"role": ..., "content": ...}]})')
+        return Chats(name, tuple(said)) if said else Skipped(name, "nothing in it")
     paragraphs = tuple(split(text.replace("\r\n", "\n").replace("\r", "\n")))
     return Document(name, paragraphs) if paragraphs else Skipped(name, "nothing in it")
 

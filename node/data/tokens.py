@@ -1,20 +1,22 @@
 """Collections as token ids: made once for each tokenizer, then mapped into memory.
 
 `COLLECTION/tokens-<tokenizer>/` holds WebDataset tars of raw little-endian uint32. A training sample is a run of whole
-documents, each closed by the end-of-text token, so that the usual collection is one array that needs no memory; a
-held-out sample is a piece of a document without that token, since it is scored against its bytes. Pieces are shuffled
-(by their own digest, so always alike): whoever measures on the first few thousand tokens measures a bit of everything.
+documents, each closed by the end-of-text token, so that the usual collection is one array that needs no memory; beside
+it lie what is known of each document, and, where there are conversations, which tokens are replies. A held-out sample
+is a piece of a document without the end-of-text token, since it is scored against its bytes. Pieces are shuffled (by
+their own digest, so always alike): whoever measures on the first few thousand tokens measures a bit of everything.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from node.data import shards
+from node.data import chat, shards
 from node.data.collection import read_meta
+from node.data.samples import Text, diversity
 from shared.blobs import digest_of
 from shared.disk import private_folder, turn, write
 from shared.errors import OwnerMustAct
 
 Ids = NDArray[np.uint32]
+FORMAT = 2  # of the folder below; another one is made anew
 RUN = 16 << 20  # tokens in one training sample (64 MiB)
 PIECE = 1 << 18  # characters tokenised at a time
 HELD_PIECE = 1500  # characters; in most languages less than the 512 tokens of context of a measurement
@@ -38,72 +42,68 @@ END_WORDS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>")
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A held-out piece."""
+
+    ids: Ids
+    scored: NDArray[np.uint8] | None  # 1 where a token is scored; None: all are
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a trainer reads: `train`, all documents joined by the end-of-text token; `held`, (ids, bytes) a piece."""
+    """What a trainer reads and measures on."""
 
-    train: Ids
-    held: list[tuple[Ids, int]]
+    texts: list[Text]
+    held: list[Held]
     end: int  # the end-of-text token
-
-    def window(self, cursor: int, length: int) -> Ids:
-        """`length` ids for a reader who has read `cursor` tokens and reads `length - 1` at a time (the last is only
-        guessed). Stretches come scattered over the whole text, each once a pass, so that a short run sees a bit of
-        everything; after the last the first comes again."""
-        step = max(1, length - 1)
-        start = scattered(cursor // step, -(-len(self.train) // step)) * step + cursor % step
-        piece = self.train[start : start + length]
-        if len(piece) == length:
-            return np.asarray(piece)
-        return np.take(self.train, np.arange(start, start + length), mode="wrap")
-
-
-def scattered(index: int, count: int) -> int:
-    """A fixed shuffle of range(count): strides of the golden ratio, which leave no part of the text for last."""
-    stride = max(1, round(count * (math.sqrt(5) - 1) / 2))
-    while math.gcd(stride, count) != 1:
-        stride += 1
-    return index * stride % count
 
 
 def collect(data_dirs: Sequence[Path], tokenizer_json: Path) -> Tokens:
     """The collections together, in the order given; tokenised now where that has not been done.
 
-    One training array is mapped from its tar; several are copied together (4 bytes a token). Raises OwnerMustAct when
-    there is nothing to train on.
+    Raises OwnerMustAct when there is nothing to train on.
     """
     if not data_dirs:
         raise OwnerMustAct(f"This PC has no text to train on yet. {ADD_SOME}")
-    trains: list[Ids] = []
-    held: list[tuple[Ids, int]] = []
-    for collection in data_dirs:
-        folder = tokenise(Path(collection), tokenizer_json)
-        trains += [run for path in shards.paths(folder, "train") for run in _mapped(path)]
-        held += [(np.frombuffer(s["bin"], "<u4"), int(s["json"]["bytes"])) for s in shards.read(folder, "held")]
-    if not trains:
+    texts: list[Text] = []
+    held: list[Held] = []
+    for collection in map(Path, data_dirs):
+        folder = tokenise(collection, tokenizer_json)
+        meta = json.loads((folder / "meta.json").read_bytes())
+        ids = _mapped(folder, "train", "<u4")
+        if len(ids):
+            replies = _mapped(folder, "replies", "u1") if meta["replies"] else None
+            documents = _mapped(folder, "documents", "<f8").reshape(-1, 2)
+            texts.append(Text(f"{collection.name} {meta['edition']}", ids, replies, documents))
+        held += [_held(sample) for sample in shards.read(folder, "held")]
+    if not texts:
         raise OwnerMustAct(
             f"Everything in your text collections is held out for testing; nothing is left to train on. {ADD_SOME}"
         )
-    end = int(json.loads((folder / "meta.json").read_bytes())["end"])
-    return Tokens(trains[0] if len(trains) == 1 else np.concatenate(trains), held, end)
+    return Tokens(texts, held, int(meta["end"]))
 
 
 def tokenise(collection: Path, tokenizer_json: Path) -> Path:
     """The folder of that collection's tokens for that tokenizer, made if need be. Several processes may ask at once."""
-    read_meta(collection)
+    meta = read_meta(collection)
     if not tokenizer_json.is_file():
         raise OwnerMustAct(
             f"The tokenizer {tokenizer_json} is missing. It comes with the run's model, so fetch that anew."
         )
     digest = digest_of(tokenizer_json)
-    target = collection / f"tokens-{digest[:12]}"
+    template = chat.template_of(tokenizer_json.parent) if meta.get("conversations") else ""
+    made_of = hashlib.sha256(f"{FORMAT} {digest} {template}".encode()).hexdigest()
+    target = collection / f"tokens-{made_of[:12]}"
     if not target.is_dir():
         with turn(collection / ".lock"):
             if not target.is_dir():
                 beside = collection / f".{target.name}.new"
                 shutil.rmtree(beside, ignore_errors=True)
                 private_folder(beside)
-                meta = {"tokenizer": digest, **_write_tokens(collection, load(tokenizer_json), beside, tokenizer_json)}
-                write(beside / "meta.json", json.dumps(meta, indent=2, sort_keys=True).encode())
+                counts = _Writer(collection, tokenizer_json, template).write(beside)
+                edition = hashlib.sha256(f"{meta['added']} {meta['bytes']} {made_of}".encode()).hexdigest()[:12]
+                words = {"tokenizer": digest, "edition": edition, **counts}
+                write(beside / "meta.json", json.dumps(words, indent=2, sort_keys=True).encode())
                 os.replace(beside, target)
     return target
 
@@ -139,34 +139,103 @@ def encode(tokenizer: Tokenizer, text: str) -> Ids:
     return np.concatenate(ids) if ids else np.empty(0, np.uint32)
 
 
-def _write_tokens(collection: Path, tokenizer: Tokenizer, folder: Path, tokenizer_json: Path) -> dict[str, Any]:
-    end = end_of_text(tokenizer, tokenizer_json)
-    counts = {"train_tokens": 0, "held_tokens": 0}
-    with shards.Shards(folder, "train") as out:
-        run: list[Ids] = []
-        length = 0
-        for sample in shards.read(collection, "train"):
-            run.append(np.append(encode(tokenizer, sample["txt"]), np.uint32(end)))
-            length += len(run[-1])
-            if length >= RUN:
-                _write_run(out, run)
-                counts["train_tokens"] += length
-                run, length = [], 0
-        if run:
-            _write_run(out, run)
-            counts["train_tokens"] += length
-    with shards.Shards(folder, "held") as out:
-        pieces = [piece for sample in shards.read(collection, "held") for piece in _pieces(sample["txt"], HELD_PIECE)]
-        for piece in sorted((piece.strip("\n") for piece in pieces), key=_digest):
-            ids = encode(tokenizer, piece)
-            counts["held_tokens"] += len(ids)
-            out.write(facts={"bytes": len(piece.encode()), "tokens": len(ids)}, binary=_raw(ids))
-    return {**counts, "end": end, "tokens": sum(counts.values())}
+class _Writer:
+    """Makes the tokens of one collection."""
+
+    def __init__(self, collection: Path, tokenizer_json: Path, template: str) -> None:
+        self._collection, self._template = collection, template
+        self._tokenizer = load(tokenizer_json)
+        self._chat_tokenizer = load(tokenizer_json)
+        self._chat_tokenizer.encode_special_tokens = False  # the template's marks are meant
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        self._marks = [token.content for token in added if token.special]
+        self._end = end_of_text(self._tokenizer, tokenizer_json)
+        self._special = special_words(tokenizer_json)
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Every tar; returns the counts."""
+        counts = Counter(train_tokens=0, held_tokens=0, learnt_tokens=0, not_conversations=0)
+        chats = bool(read_meta(self._collection).get("conversations"))
+        with ExitStack() as stack:
+            stems = ("train", "documents", *(["replies"] if chats else []))
+            out = {stem: stack.enter_context(shards.Shards(folder, stem)) for stem in stems}
+            for run in _runs(self._documents(counts)):
+                ids, replies = (np.concatenate(parts) for parts in zip(*run, strict=True))
+                ends = counts["train_tokens"] + np.cumsum([len(document) for document, _ in run])
+                known = [(float(end), diversity(document)) for end, (document, _) in zip(ends, run, strict=True)]
+                out["train"].write(facts={"documents": len(run), "tokens": len(ids)}, binary=_raw(ids))
+                out["documents"].write(facts={"documents": len(run)}, binary=np.array(known, "<f8").tobytes())
+                if chats:
+                    out["replies"].write(facts={"tokens": int(replies.sum())}, binary=replies.tobytes())
+                counts["train_tokens"] += len(ids)
+                counts["learnt_tokens"] += int(replies.sum())
+        with shards.Shards(folder, "held") as held:
+            for ids, scored in self._held_out():
+                counts["held_tokens"] += len(ids)
+                marks = {} if scored is None else {"scored": "".join(map(str, scored.tolist()))}
+                held.write(facts={"tokens": len(ids), **marks}, binary=_raw(ids))
+        return {**counts, "end": self._end, "replies": chats, "tokens": counts["learnt_tokens"] + counts["held_tokens"]}
+
+    def _documents(self, counts: Counter[str]) -> Iterator[tuple[Ids, NDArray[np.uint8]]]:
+        """Each training document with its end-of-text token, and 1 where a token is to be learnt."""
+        for sample in shards.read(self._collection, "train"):
+            if "messages" in sample["json"]:
+                ids, replies = self._conversation(sample["json"]["messages"])
+                counts["not_conversations"] += not len(ids)
+            else:
+                ids = encode(self._tokenizer, sample["txt"])
+                replies = np.ones(len(ids) + 1, np.uint8)
+            if len(ids):
+                yield np.append(ids, np.uint32(self._end)), np.append(replies, np.uint8(0))[: len(ids) + 1]
+
+    def _conversation(self, said: chat.Conversation) -> tuple[Ids, NDArray[np.uint8]]:
+        """Nothing, where somebody wrote one of the model's own marks: it would be taken for the real one."""
+        if any(mark in message["content"] for message in said for mark in self._marks):
+            return np.empty(0, np.uint32), np.empty(0, np.uint8)
+        return chat.encode(chat.pieces(said, self._template, self._special), self._chat_tokenizer)
+
+    def _held_out(self) -> Iterator[tuple[Ids, NDArray[np.uint8] | None]]:
+        """Pieces in the order of their digests. Of conversations only the replies are scored."""
+        samples = list(shards.read(self._collection, "held"))
+        texts = [sample["txt"] for sample in samples if "messages" not in sample["json"]]
+        pieces = [piece.strip("\n") for text in texts for piece in _pieces(text, HELD_PIECE)]
+        said = {sample["txt"]: sample["json"]["messages"] for sample in samples if "messages" in sample["json"]}
+        for piece in sorted([*pieces, *said], key=_digest):
+            if piece not in said:
+                yield encode(self._tokenizer, piece), None
+            elif len((found := self._conversation(said[piece]))[0]):
+                yield found
 
 
-def _write_run(out: shards.Shards, run: list[Ids]) -> None:
-    ids = np.concatenate(run)
-    out.write(facts={"documents": len(run), "tokens": len(ids)}, binary=_raw(ids))
+def special_words(tokenizer_json: Path) -> dict[str, str]:
+    """What templates call eos_token and the like."""
+    try:
+        config = json.loads(tokenizer_json.with_name("tokenizer_config.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    named = {name: config.get(name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    words = {name: word.get("content") if isinstance(word, dict) else word for name, word in named.items()}
+    return {name: word for name, word in words.items() if isinstance(word, str)}
+
+
+def _runs(documents: Iterator[tuple[Ids, NDArray[np.uint8]]]) -> Iterator[list[tuple[Ids, NDArray[np.uint8]]]]:
+    """Documents in runs of about RUN tokens."""
+    run: list[tuple[Ids, NDArray[np.uint8]]] = []
+    length = 0
+    for document in documents:
+        run.append(document)
+        length += len(document[0])
+        if length >= RUN:
+            yield run
+            run, length = [], 0
+    if run:
+        yield run
+
+
+def _held(sample: dict[str, Any]) -> Held:
+    scored = sample["json"].get("scored")
+    marks = None if scored is None else np.frombuffer(scored.encode(), np.uint8) - ord("0")
+    return Held(np.frombuffer(sample["bin"], "<u4"), marks)
 
 
 def _raw(ids: Ids) -> bytes:
@@ -187,10 +256,16 @@ def _pieces(text: str, size: int) -> Iterator[str]:
         start = stop
 
 
-def _mapped(tar: Path) -> Iterator[Ids]:
-    """The .bin members of a tar, in place: members begin at multiples of 512 bytes and nothing is compressed."""
-    whole = np.memmap(tar, "<u4", "r")
-    with tarfile.open(tar, "r:") as members:
-        for member in members:
-            if member.name.endswith(".bin"):
-                yield whole[member.offset_data // 4 : (member.offset_data + member.size) // 4]
+def _mapped(folder: Path, stem: str, kind: str) -> NDArray[Any]:
+    """The .bin members of the tars of that stem as one array: in place where there is one, copied together otherwise.
+
+    Members begin at multiples of 512 bytes, and nothing is compressed.
+    """
+    found = []
+    for path in shards.paths(folder, stem):
+        whole = np.memmap(path, "u1", "r")
+        with tarfile.open(path, "r:") as members:
+            for member in members:
+                if member.name.endswith(".bin"):
+                    found.append(whole[member.offset_data : member.offset_data + member.size].view(kind))
+    return found[0] if len(found) == 1 else np.concatenate([np.empty(0, kind), *found])

@@ -30,24 +30,29 @@ def train_alone(bench: Bench, model: Path, steps: int) -> dict[str, Any] | None:
     tail = steps - max(1, steps // 4)
     sampled = set(np.unique(np.linspace(tail, steps - 1, min(SAMPLES, steps - tail)).astype(int)).tolist())
     average: dict[str, Weights] = {}
-    count, told = 0, time.monotonic()
-    for step in range(steps):
-        if ranks.same([float(bench.voice.halted())])[0]:
-            return None
-        started = time.monotonic()
-        lr = learning_rate(job.lr, "cosine", job.warmup, (step + 0.5) / steps)
-        seed(job.run, 0, step, ranks.rank)
-        stepped = engine.step(bench.micro_batches(step * bench.deal.tokens), bench.deal.tokens, lr)
-        if step in sampled:
-            count += 1
-            _fold(average, engine.read_weights(), count) if ranks.leads else weights.take_part(engine.read_weights())
-        if time.monotonic() - told >= 1 or step + 1 == steps:
-            told = time.monotonic()
-            bench.voice.tell({
-                "fact": "progress", "round": 0, "step": step + 1, "steps": steps, "share": (step + 1) / steps,
-                "loss": stepped.loss,
-                "tokens": (step + 1) * bench.deal.tokens, "tokens_per_second": bench.deal.tokens / (told - started),
-            })  # fmt: skip
+    count, tokens, told = 0, 0, time.monotonic()
+    with bench.feed() as feed:
+        for step in range(steps):
+            if ranks.same([float(bench.voice.halted())])[0]:
+                return None
+            started = time.monotonic()
+            lr = learning_rate(job.lr, "cosine", job.warmup, (step + 0.5) / steps)
+            seed(job.run, 0, step, ranks.rank)
+            batch = feed.step(step)
+            tokens += batch.tokens
+            stepped = engine.step(batch.micro_batches, batch.tokens, lr)
+            if step in sampled:
+                count += 1
+                _fold(average, engine.read_weights(), count) if ranks.leads else weights.take_part(
+                    engine.read_weights()
+                )
+            if time.monotonic() - told >= 1 or step + 1 == steps:
+                told = time.monotonic()
+                bench.voice.tell({
+                    "fact": "progress", "round": 0, "step": step + 1, "steps": steps, "share": (step + 1) / steps,
+                    "loss": stepped.loss,
+                    "tokens": tokens, "tokens_per_second": batch.tokens / (told - started),
+                })  # fmt: skip
     final = measure(bench)
     averaged = bench.work / "alone-tail.safetensors"
     if ranks.leads:

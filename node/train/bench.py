@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from node.data.tokens import Tokens, collect
+from node.data.samples import Samples
+from node.data.tokens import collect
 from node.train import attention, machine
 from node.train.checkpoint import Checkpoints
 from node.train.dropout import add_dropout
-from node.train.engine import Engine, MicroBatch
+from node.train.engine import Engine
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
+from node.train.feed import Feed, Start
 from node.train.heat import Guard
 from node.train.job import Deal, Fit, deal, parse_fit
 from node.train.measure import HeldOut, held_out
@@ -64,7 +65,7 @@ class Bench:
     deal: Deal
     ranks: Ranks
     engine: Engine
-    tokens: Tokens
+    samples: list[Samples]
     held: HeldOut | None
     checkpoints: Checkpoints
     monitor: Monitor
@@ -73,15 +74,13 @@ class Bench:
     care: Care
     opened: dict[str, Any]  # the fact
 
-    def micro_batches(self, cursor: int) -> list[MicroBatch]:
-        """This rank's part of the step whose first token is at `cursor`."""
-        batches = []
-        for places in self.deal.places(self.ranks.rank, self.ranks.world):
-            real = [place for place in places if place < self.deal.sequences]
-            rows = [self.tokens.window(cursor + place * self.deal.length, self.deal.length + 1) for place in real]
-            rows += [self.tokens.window(cursor, self.deal.length + 1)] * (len(places) - len(real))
-            batches.append(MicroBatch(torch.from_numpy(np.stack(rows).astype(np.int64)), len(real)))
-        return batches
+    def feed(self, start: Start = Start()) -> Feed:  # noqa: B008  frozen
+        """The windows from `start` on."""
+        return Feed(self.samples, self.deal, self.ranks, start)
+
+    @property
+    def ledger(self) -> Path:
+        return self.work / "reading.json"
 
 
 def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
@@ -100,6 +99,10 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
         )
     care = Care(**(words.get("care") or {}))
     tokens = collect([Path(folder) for folder in words["data"]], base / "tokenizer.json")
+    samples = [Samples(text, job.sequence, job.curriculum) for text in tokens.texts]
+    samples = [each for each in samples if len(each)]
+    if not samples:
+        raise OwnerMustAct("There is nothing to learn in your text: no word follows another. Add some more.")
     device = machine.device_for(ranks.rank)
     precision = machine.precision(fit.dtype, device)
     share = deal(job, fit, ranks.world, device.type == "cuda")
@@ -121,7 +124,7 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
         "fact": "opened", "parameters": parameters, "trainable": trainable, "engine": engine.name, "dtype": precision
     }  # fmt: skip
     bench = Bench(
-        job=job, work=work, deal=share, ranks=ranks, engine=engine, tokens=tokens,
+        job=job, work=work, deal=share, ranks=ranks, engine=engine, samples=samples,
         held=held_out(tokens, job, base / "tokenizer.json"),
         checkpoints=Checkpoints(work / "checkpoint", data, ranks, voice.note),
         monitor=Monitor(Path(words["tensorboard"]) if ranks.leads and words.get("tensorboard") else None),
@@ -159,7 +162,9 @@ def _engine(
 
 def _step_seconds(bench: Bench) -> float:
     """One real step with a learning rate of zero: nothing is learnt, Adam forgets it; too little memory shows here."""
+    with bench.feed() as feed:
+        first = feed.step(0)
     started = time.monotonic()
-    bench.engine.step(bench.micro_batches(0), bench.deal.tokens, 0.0)
+    bench.engine.step(first.micro_batches, first.tokens, 0.0)
     bench.engine.forget()
     return bench.ranks.same([time.monotonic() - started])[0]

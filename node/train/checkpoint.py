@@ -1,4 +1,4 @@
-"""Where the training on this PC stands, so that a crash costs minutes: Adam's state and the place in the text.
+"""Where the training on this PC stands, so that a crash costs minutes: Adam's state and how far the round is.
 
     checkpoint/round-000012/               after round 12: what round 13 starts from
     checkpoint/round-000013-step-00000400/ in the middle of round 13: the weights, too
@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ class Place:
 
     round: int
     started_from: Digest  # the model this round began with
-    cursor: int = 0  # tokens read, over the whole run
     run_steps: int = 0  # optimizer steps, over the whole run
     steps: int = 0  # of them in this round
     seconds: float = 0.0  # spent training in this round
@@ -49,18 +48,25 @@ class Place:
     gradient_norm: float = 0.0  # the same
     skipped: int = 0  # steps of this round that were not learnt from
     skipped_in_a_row: int = 0
+    tokens: int = 0  # predicted in this round by the steps that were learnt from
+    text: dict[str, Any] = field(default_factory=dict)  # in the middle of a round: what it has read (feed.py)
+
+    @property
+    def read(self) -> int:
+        """Steps of this round whose text was read, whether something was learnt or not."""
+        return self.steps + self.skipped
 
     def stepped(self, tokens: int, seconds: float, loss: float, gradient_norm: float) -> Place:
         return replace(
-            self, cursor=self.cursor + tokens, run_steps=self.run_steps + 1, steps=self.steps + 1,
+            self, tokens=self.tokens + tokens, run_steps=self.run_steps + 1, steps=self.steps + 1,
             seconds=self.seconds + seconds, loss=self.loss + loss, gradient_norm=self.gradient_norm + gradient_norm,
             skipped_in_a_row=0,
         )  # fmt: skip
 
-    def without(self, tokens: int, seconds: float) -> Place:
+    def without(self, seconds: float) -> Place:
         """The text was read, but nothing was learnt from it."""
         return replace(
-            self, cursor=self.cursor + tokens, seconds=self.seconds + seconds, skipped=self.skipped + 1,
+            self, seconds=self.seconds + seconds, skipped=self.skipped + 1,
             skipped_in_a_row=self.skipped_in_a_row + 1,
         )  # fmt: skip
 
@@ -89,7 +95,7 @@ class Checkpoints:
         self._live = None
         if before is None:
             return Place(round_number, digest)
-        return Place(round_number, digest, cursor=before.cursor, run_steps=before.run_steps)
+        return Place(round_number, digest, run_steps=before.run_steps)
 
     def finish(self, place: Place, engine: Engine) -> None:
         """The round is over; its update will be written next."""
@@ -110,7 +116,7 @@ class Checkpoints:
 
     def _before(self, round_number: int, engine: Engine) -> Place | None:
         """The place after the last round before this one, and Adam as it was then: from memory, or the newest sound
-        checkpoint. The place in the text is the newest that can be read, so that no text is trained on twice."""
+        checkpoint. How many steps the run has is the newest that can be read."""
         if self._live is not None and self._live.round < round_number:
             return self._live
         newest: Place | None = None

@@ -96,8 +96,7 @@ def probe(bench: Bench, micro: int) -> Words:
 
 def _full(bench: Bench, micro: int) -> MicroBatch:
     """`micro` sequences at the run's full length, of the owner's own text."""
-    length = bench.deal.length + 1
-    rows = [bench.tokens.window(row * bench.deal.length, length) for row in range(micro)]
+    rows = [bench.samples[0].window(row)[0] for row in range(micro)]
     return MicroBatch(torch.from_numpy(np.stack(rows).astype(np.int64)), micro)
 
 

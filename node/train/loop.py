@@ -1,7 +1,7 @@
 """READ FIRST. A training job on one PC, top to bottom: one round from the shared model to this PC's update.
 
-All ranks run this together; rank 0 decides and speaks. What a step does is in `engine`, where text comes from in
-`node.data.tokens`, how a round is asked for and answered in `worker`.
+All ranks run this together; rank 0 decides and speaks. What a step does is in `engine`, which text it reads in
+`feed` and `node.data`, how a round is asked for and answered in `worker`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from node.data import ledger
 from node.train import weights
 from node.train.bench import Bench
 from node.train.checkpoint import Place
 from node.train.dropout import seed
 from node.train.engine import MicroBatch
+from node.train.feed import Feed, Start
 from node.train.gradients import Gradients
 from node.train.schedule import learning_rate, run_progress
 from shared.errors import OwnerMustAct
@@ -42,16 +44,45 @@ class Halted(Exception):
     """The owner, or the host, wants the round to end: the step under way is given up."""
 
 
-def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pull: float = 0.0) -> Trained | None:
-    """Train one round from the model file `model`. None: stopped before the first step was done, or our parent left.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What is asked of us."""
 
-    `pull` is FedProx's mu: how strongly steps are drawn back to `model`.
+    number: int
+    done: int  # rounds of the run committed before it
+    model: Path
+    digest: Digest  # of the model
+    pull: float = 0.0  # FedProx's mu: how strongly steps are drawn back to the model
+    lost: tuple[int, ...] = ()  # earlier rounds whose update did not count
+
+
+def train_round(bench: Bench, asked: Round) -> Trained | None:
+    """Train one round. None: stopped before the first step was done, or our parent left.
 
     Raises OwnerMustAct when training diverged. Collective.
     """
+    place = bench.checkpoints.start(asked.number, asked.model, asked.digest, bench.engine, bench.job)
+    known = ledger.load(bench.ledger)
+    read, owed = known.before(asked.number, asked.digest, asked.lost)
+    with bench.feed(Start(read, owed, place.text, place.read)) as feed:
+        bench.engine.pull(asked.pull, weights.read(asked.model, bench.job))
+        began = place.seconds
+        place, share, over = _train(bench, asked, place, feed)
+        if not over or not place.steps:
+            return None
+        if bench.ranks.leads:
+            done = ledger.Round(asked.number, asked.digest, feed.read(place.read))
+            ledger.save(bench.ledger, known.with_round(done, asked.lost))
+    bench.checkpoints.finish(replace(place, text={}), bench.engine)
+    waited = feed.waited / max(place.seconds - began, 1e-9)
+    bench.monitor.show(place.run_steps, data_wait=waited)
+    metrics = {**_metrics(place), "data_wait": waited}
+    return Trained(share=min(1.0, share), tokens=place.tokens, steps=place.steps, metrics=metrics)
+
+
+def _train(bench: Bench, asked: Round, place: Place, feed: Feed) -> tuple[Place, float, bool]:
+    """Step by step: how far it came, the share of the round that is, and whether the round is over."""
     job, engine, ranks, voice = bench.job, bench.engine, bench.ranks, bench.voice
-    place = bench.checkpoints.start(round_number, model, digest, engine, job)
-    engine.pull(pull, weights.read(model, job))
     began = saved_steps = place.steps
     saved = told = time.monotonic()
     gradients = Gradients(job.clip)
@@ -67,30 +98,31 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
         share, halted, ended, due = ranks.same(rank0)
         due = due or place.steps - saved_steps >= bench.care.checkpoint_steps
         if (due and place.steps > began) or (ended and place.steps):
-            bench.checkpoints.interrupt(place, engine, job)
+            bench.checkpoints.interrupt(replace(place, text=feed.text(place.read)), engine, job)
             saved, saved_steps = time.monotonic(), place.steps
         if ended:
-            return None
+            return place, share, False
         if halted or share >= 1:
-            break
+            return place, share, True
 
         started = time.monotonic()
-        progress = run_progress(round_number, job.rounds, share + _half_a_step(job, place))
+        progress = run_progress(asked.done, job.rounds, share + _half_a_step(job, place))
         lr = learning_rate(job.lr, job.schedule, job.warmup, progress)
-        seed(job.run, round_number, place.steps, ranks.rank)
+        seed(job.run, asked.number, place.read, ranks.rank)
+        batch = feed.step(place.read)
         try:
-            stepped = engine.step(Interruptible(bench.micro_batches(place.cursor), bench), bench.deal.tokens, lr)
+            stepped = engine.step(Interruptible(batch.micro_batches, bench), batch.tokens, lr)
         except Halted:
             engine.abandon()
             continue
         seconds = time.monotonic() - started
         if stepped.skipped:
-            place = place.without(bench.deal.tokens, seconds)
+            place = place.without(seconds)
             _say_skipped(bench, place, stepped.loss)
             continue
-        place = place.stepped(bench.deal.tokens, seconds, stepped.loss, stepped.gradient_norm)
+        place = place.stepped(batch.tokens, seconds, stepped.loss, stepped.gradient_norm)
 
-        speed = bench.deal.tokens / seconds
+        speed = batch.tokens / seconds
         words = {
             "learning_rate": lr, "gradient_norm": stepped.gradient_norm, "skipped": float(place.skipped),
             **bench.guard.sensors.read(),
@@ -108,13 +140,6 @@ def train_round(bench: Bench, round_number: int, model: Path, digest: Digest, pu
             )
         if ranks.leads and share < 1:
             bench.guard.rest(seconds, voice.rest, voice.tell)
-
-    if not place.steps:
-        return None
-    bench.checkpoints.finish(place, engine)
-    return Trained(
-        share=min(1.0, share), tokens=place.steps * bench.deal.tokens, steps=place.steps, metrics=_metrics(bench, place)
-    )
 
 
 class Interruptible(list[MicroBatch]):
@@ -168,16 +193,16 @@ def _progress(bench: Bench, place: Place, share: float, loss: float, speed: floa
     steps = bench.job.steps or max(place.steps, round(place.steps / share))
     return {
         "fact": "progress", "round": place.round, "step": place.steps, "steps": steps, "share": min(1.0, share),
-        "loss": loss, "tokens": place.steps * bench.deal.tokens, "tokens_per_second": speed,
+        "loss": loss, "tokens": place.tokens, "tokens_per_second": speed,
     }  # fmt: skip
 
 
-def _metrics(bench: Bench, place: Place) -> dict[str, float]:
+def _metrics(place: Place) -> dict[str, float]:
     loss = place.loss / place.steps
     return {
         "loss": loss,
         "perplexity": math.exp(min(loss, 50.0)),
         "gradient_norm": place.gradient_norm / place.steps,
-        "tokens_per_second": place.steps * bench.deal.tokens / max(place.seconds, 1e-9),
+        "tokens_per_second": place.tokens / max(place.seconds, 1e-9),
         "seconds": place.seconds,
     }

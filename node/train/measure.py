@@ -25,7 +25,7 @@ class HeldOut:
     """The measured stretch of held-out text."""
 
     windows: list[torch.Tensor]  # int64 ids; neighbours share one token, so each but the first is predicted once
-    end: int  # the end-of-text token between documents: read, not scored
+    scored: list[torch.Tensor]  # bool, for ids[1:] of each window: not the end-of-text tokens between documents
     tokens: int  # scored
     bytes: int  # of the scored tokens' text
 
@@ -43,21 +43,27 @@ class Measured(Protocol):
 
 def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
     """The first `evaluate_tokens` tokens of the held-out documents, cut into windows. None when there are none."""
-    pieces: list[np.ndarray] = []
+    pieces, marks = [np.empty(0, np.int64)], [np.empty(0, np.bool_)]
     length = 0
-    for ids, _ in tokens.held:
+    for held in tokens.held:
         if length > job.evaluate_tokens:
             break
-        pieces += [np.asarray(ids, np.int64), np.array([tokens.end], np.int64)]
-        length += len(ids) + 1
-    stretch = np.concatenate(pieces)[: job.evaluate_tokens + 1] if pieces else np.empty(0, np.int64)
-    scored = stretch[1:][stretch[1:] != tokens.end]
-    if not len(scored):
+        pieces.append(np.append(held.ids.astype(np.int64), tokens.end))
+        marks.append(np.append(np.ones(len(held.ids), np.bool_) if held.scored is None else held.scored != 0, False))
+        length += len(pieces[-1])
+    stretch = np.concatenate(pieces)[: job.evaluate_tokens + 1]
+    scored = np.concatenate(marks)[: job.evaluate_tokens + 1]
+    scored[:1] = False  # nothing comes before the first
+    if not scored.any():
         return None
     size = max(WINDOW, job.sequence)
-    windows = [torch.from_numpy(stretch[at : at + size + 1].copy()) for at in range(0, len(stretch) - 1, size)]
-    text = load(tokenizer_json).decode(scored.tolist(), skip_special_tokens=False)
-    return HeldOut(windows, tokens.end, len(scored), len(text.encode()))
+    starts = range(0, len(stretch) - 1, size)
+    text = load(tokenizer_json).decode(stretch[scored].tolist(), skip_special_tokens=False)
+    return HeldOut(
+        [torch.from_numpy(stretch[at : at + size + 1].copy()) for at in starts],
+        [torch.from_numpy(scored[at + 1 : at + size + 1].copy()) for at in starts],
+        int(scored.sum()), len(text.encode()),
+    )  # fmt: skip
 
 
 def measure(bench: Measured) -> Metrics:
@@ -72,9 +78,10 @@ def measure(bench: Measured) -> Metrics:
         0, len(held.windows), ranks.world
     ):  # every rank runs each time: in ZeRO-3 a forward is collective
         mine = first + ranks.rank
-        ids = held.windows[min(mine, len(held.windows) - 1)]
+        shown = min(mine, len(held.windows) - 1)
+        ids = held.windows[shown]
         losses = bench.engine.loss_sum(MicroBatch(ids[None], real=int(mine < len(held.windows))))
-        nats += float(losses[0][ids[1:] != held.end].double().sum())
+        nats += float(losses[0][held.scored[shown]].double().sum())
     nats = ranks.total([nats])[0]
     loss = nats / held.tokens
     return {

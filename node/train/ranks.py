@@ -20,8 +20,8 @@ import torch.distributed as dist
 IDLE = timedelta(days=30)  # how long a rank may wait for the next order
 STEP = timedelta(minutes=30)  # how long one collective may take
 _WORDS = {
-    "op", "job", "base", "data", "work", "fit", "round", "model", "model_digest", "steps", "pull", "tensorboard",
-    "care",
+    "op", "job", "base", "data", "work", "fit", "round", "done", "model", "model_digest", "steps", "pull", "lost",
+    "tensorboard", "care",
 }  # fmt: skip
 
 

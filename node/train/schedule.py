@@ -6,9 +6,9 @@ import math
 from typing import Literal
 
 
-def run_progress(round_number: int, rounds: int, share: float) -> float:
-    """Progress of the whole run in 0..1: `share` of round `round_number` (counted from 1) is done."""
-    return min(1.0, (round_number - 1 + min(1.0, share)) / rounds)
+def run_progress(done: int, rounds: int, share: float) -> float:
+    """Progress of the whole run in 0..1: `done` rounds are committed, and `share` of the next is trained."""
+    return min(1.0, (done + min(1.0, share)) / rounds)
 
 
 def learning_rate(peak: float, schedule: Literal["cosine", "constant"], warmup: float, progress: float) -> float:

@@ -17,7 +17,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from node.train import finished, weights
 from node.train.bench import Bench
 from node.train.client_app import client_app
-from node.train.loop import Trained, train_round
+from node.train.loop import Round, Trained, train_round
 from node.train.measure import measure
 from shared.blobs import digest_of
 from shared.codec.layout import Origin
@@ -43,6 +43,8 @@ class Order:
     model_digest: Digest
     config: Words
     out: Path
+    done: int = 0  # rounds of the run committed before this one
+    lost: tuple[int, ...] = ()  # earlier rounds whose update did not count
 
     def made_by(self, job: Job) -> Origin:
         return Origin(self.node, job.run, self.round)
@@ -107,9 +109,12 @@ class RoundWorker:
             values = ((name, array.numpy()) for name, array in sorted(arrays.items()))
             digest = weights.write(model, bench.job, "fp32", values)
         mu = pull(config)
-        words = {"op": "train", "round": order.round, "model": str(model), "model_digest": digest, "pull": mu}
+        words = {
+            "op": "train", "round": order.round, "done": order.done, "model": str(model), "model_digest": digest,
+            "pull": mu, "lost": list(order.lost),
+        }  # fmt: skip
         bench.ranks.announce(words)
-        self._trained = train_round(bench, order.round, model, digest, mu)
+        self._trained = train_round(bench, _round(words))
         if self._trained is None:
             raise Stopped
         if bench.job.update == "weights":
@@ -160,13 +165,17 @@ def follow(bench: Bench, words: Words) -> None:
     """The other ranks: take part in what rank 0 announced."""
     match words["op"]:
         case "train":
-            model, digest = Path(words["model"]), words["model_digest"]
-            if train_round(bench, words["round"], model, digest, words["pull"]) is not None:
+            if train_round(bench, _round(words)) is not None:
                 weights.take_part(bench.engine.read_weights())
         case "evaluate":
             evaluate_here(bench, Path(words["model"]))
         case other:
             raise AssertionError(other)
+
+
+def _round(words: dict[str, Any]) -> Round:
+    model, digest = Path(words["model"]), Digest(words["model_digest"])
+    return Round(words["round"], words["done"], model, digest, words["pull"], tuple(words["lost"]))
 
 
 def evaluate_here(bench: Bench, model: Path) -> dict[str, float]:
@@ -183,7 +192,9 @@ def order_from(words: Words) -> Order:
     digest = Digest(words.get("model_digest") or digest_of(model))
     out = Path(words.get("out") or model.with_name("unused"))
     node = NodeId(words.get("node", ""))
-    return Order(node, int(words["round"]), model, digest, dict(words.get("config") or {}), out)
+    number, lost = int(words["round"]), tuple(int(round_) for round_ in words.get("lost") or ())
+    done = int(words.get("done", max(0, number - 1)))
+    return Order(node, number, model, digest, dict(words.get("config") or {}), out, done, lost)
 
 
 def _digest_record(digest: Digest) -> ArrayRecord:

@@ -27,7 +27,7 @@ def main(base: Path, data: Path, settings: dict[str, Any]) -> None:
     optimizer = torch.optim.AdamW(groups(model), lr=settings["lr"], betas=(0.9, 0.95), eps=1e-8, fused=True)
     engine = deepspeed.initialize(model=model, optimizer=optimizer, config=configuration(settings))[0]
     engine.train()
-    tokens = collect([data], base / "tokenizer.json").train
+    tokens = collect([data], base / "tokenizer.json").texts[0].ids
     rows, length, at = settings["micro"], settings["sequence"], 0
     print(json.dumps({"ready": True}), flush=True)
     for _ in sys.stdin:

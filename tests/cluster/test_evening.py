@@ -95,7 +95,7 @@ def found(text: str, ids: Any, sent: bytes) -> list[bytes]:
 
 def tokens(evening: Group, run: str, home: Path) -> Any:
     """Ana's whole training text, as the trainer sees it."""
-    return collect([home / "data" / "notes"], home / "runs" / run / "base" / "tokenizer.json").train
+    return collect([home / "data" / "notes"], home / "runs" / run / "base" / "tokenizer.json").texts[0].ids
 
 
 def model_folder(evening: Group, to: Path, *options: str) -> Path:

@@ -23,10 +23,14 @@ Weights = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Token ids [rows, length + 1] (int64). The first `real` rows count; the others pad the last micro-batch."""
+    """Token ids [rows, length + 1] (int64). The first `real` rows count; the others pad the last micro-batch.
+
+    Of them all tokens but the first are predicted, or those where `predicted` [rows, length] (bool) says so.
+    """
 
     ids: torch.Tensor
     real: int
+    predicted: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

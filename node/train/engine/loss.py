@@ -45,8 +45,10 @@ def token_losses(model: nn.Module, batch: MicroBatch, device: torch.device, smoo
 
 
 def targets(batch: MicroBatch) -> torch.Tensor:
-    """The words to predict [rows, length], int64; IGNORED in padding rows."""
+    """The words to predict [rows, length], int64; IGNORED in padding rows and where nothing is predicted."""
     wanted = batch.ids[:, 1:].clone()
+    if batch.predicted is not None:
+        wanted[~batch.predicted] = IGNORED
     wanted[batch.real :] = IGNORED
     return wanted
 

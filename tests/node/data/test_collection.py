@@ -57,8 +57,8 @@ def test_every_paragraph_is_counted_once(tmp_path: Path) -> None:
     assert sorted(kept) == sorted(f"{letter} {number}" for letter in "xy" for number in range(60))
     assert all(is_held_out(KEY, text) for text in paragraphs(tmp_path / "home", "t", "held"))
     assert (meta["documents"], meta["files"], meta["repeated_paragraphs"]) == (2, 3, 60)
-    assert meta["skipped"] == {"not .txt, .md, .html or .py": 1}
-    assert meta["skipped_words"] == ["1 not .txt, .md, .html or .py: c.bin"]
+    assert meta["skipped"] == {"not .txt, .md, .html, .py or .jsonl": 1}
+    assert meta["skipped_words"] == ["1 not .txt, .md, .html, .py or .jsonl: c.bin"]
     texts = [s["txt"] for stem in ("train", "held") for s in shards.read(tmp_path / "home" / "data" / "t", stem)]
     assert meta["bytes"] == sum(len(text.encode()) for text in texts)
     assert meta == read_meta(tmp_path / "home" / "data" / "t")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from tokenizers import Tokenizer
 
 from node.data import tokens
 from node.data.collection import Wish, add
-from node.data.tokens import Tokens, collect, encode, load, scattered, tokenise
+from node.data.tokens import collect, encode, load, tokenise
 from shared.errors import OwnerMustAct
 from shared.models.fresh import save_byte_tokenizer
 
@@ -42,32 +41,36 @@ def several(prefix: str) -> dict[str, str]:
 def test_one_collection_is_mapped_and_joined_by_end_of_text(tmp_path: Path, tokenizer_json: Path) -> None:
     made = collection(tmp_path, "a", several("x"), "0.txt")
     found = collect([made], tokenizer_json)
-    assert isinstance(found.train, np.memmap)
-    assert found.train.dtype == np.uint32
-    assert np.count_nonzero(found.train == found.end) == 3  # documents
-    text = Tokenizer.from_file(str(tokenizer_json)).decode([i for i in found.train.tolist() if i != found.end])
+    (train,) = found.texts
+    assert isinstance(train.ids, np.memmap)
+    assert train.ids.dtype == np.uint32
+    assert np.count_nonzero(train.ids == found.end) == 3  # documents
+    assert train.documents[:, 0].tolist() == (np.flatnonzero(train.ids == found.end) + 1).tolist()
+    text = Tokenizer.from_file(str(tokenizer_json)).decode([i for i in train.ids.tolist() if i != found.end])
     assert text.startswith("x 1 0 é\n\nx 1 1 é")
 
 
-def test_held_out_pieces_know_their_bytes(
+def test_held_out_text_is_cut_and_shuffled(
     tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "HELD_PIECE", 50)
     found = collect([collection(tmp_path, "a", several("x"), "0.txt")], tokenizer_json)
     assert len(found.held) > 3
     tokenizer = load(tokenizer_json)
-    texts = [tokenizer.decode(ids.tolist()) for ids, _ in found.held]
-    assert [len(text.encode()) for text in texts] == [size for _, size in found.held]
+    texts = [tokenizer.decode(piece.ids.tolist()) for piece in found.held]
     said = [paragraph for text in texts for paragraph in text.split("\n\n")]
     assert sorted(said) == sorted(f"x 0 {k} é" for k in range(30))
     assert said != [f"x 0 {k} é" for k in range(30)]
 
 
-def test_several_collections_follow_each_other(tmp_path: Path, tokenizer_json: Path) -> None:
+def test_several_collections_are_several_texts(tmp_path: Path, tokenizer_json: Path) -> None:
     first, second = collection(tmp_path, "a", several("x")), collection(tmp_path, "b", several("y"))
     both = collect([first, second], tokenizer_json)
     alone = [collect([one], tokenizer_json) for one in (first, second)]
-    assert np.array_equal(both.train, np.concatenate([one.train for one in alone]))
+    assert [text.name for text in both.texts] == [one.texts[0].name for one in alone]
+    assert len({text.name for text in both.texts}) == 2
+    for together, one in zip(both.texts, alone, strict=True):
+        assert np.array_equal(together.ids, one.texts[0].ids)
     assert len(both.held) == sum(len(one.held) for one in alone)
 
 
@@ -75,8 +78,9 @@ def test_what_looks_like_a_special_token_in_a_text_is_only_text(tmp_path: Path, 
     say = "{} says <|endoftext|> and <|im_end|>"
     made = collection(tmp_path, "a", {f"{n}.txt": say.format(n) for n in range(20)})
     found = collect([made], tokenizer_json)
-    assert np.count_nonzero(found.train == found.end) == 20 - len(found.held)
-    assert not np.any(np.isin(found.train, (1, 2)))
+    train = found.texts[0].ids
+    assert np.count_nonzero(train == found.end) == 20 - len(found.held)
+    assert not np.any(np.isin(train, (1, 2)))
 
 
 def test_tokens_are_made_once_for_each_tokenizer(tmp_path: Path, tokenizer_json: Path) -> None:
@@ -102,28 +106,13 @@ def test_long_runs_of_documents_become_several_samples(
 ) -> None:
     made = collection(tmp_path, "a", several("x"))
     (tmp_path / "b").mkdir()
-    whole = collect([made], tokenizer_json)
+    (whole,) = collect([made], tokenizer_json).texts
     other = collection(tmp_path / "b", "a", several("x"))
     monkeypatch.setattr(tokens, "RUN", 10)
-    pieces = collect([other], tokenizer_json)
-    assert not isinstance(pieces.train, np.memmap)
-    assert np.array_equal(pieces.train, whole.train)
-
-
-@pytest.mark.parametrize(("size", "step"), [(1000, 16), (1003, 16), (16, 16), (5, 16), (1, 16), (97, 1)])
-def test_a_pass_reads_every_token_once_and_then_begins_again(size: int, step: int) -> None:
-    text = Tokens(np.arange(size, dtype=np.uint32), [], 0)
-    windows = -(-size // step)
-    read = [text.window(n * step, step + 1) for n in range(windows)]
-    assert all(len(ids) == step + 1 for ids in read)
-    assert {int(i) for ids in read for i in ids[:-1]} == set(range(size))
-    assert all((int(b) - int(a)) % size == 1 % size for ids in read for a, b in itertools.pairwise(ids))
-    assert np.array_equal(text.window(windows * step, step + 1), read[0])
-
-
-def test_a_short_run_sees_a_bit_of_everything() -> None:
-    places = sorted(scattered(n, 1000) for n in range(32))
-    assert max(b - a for a, b in itertools.pairwise(places)) < 3 * 1000 / 32
+    (pieces,) = collect([other], tokenizer_json).texts
+    assert not isinstance(pieces.ids, np.memmap)
+    assert np.array_equal(pieces.ids, whole.ids)
+    assert np.array_equal(pieces.documents, whole.documents)
 
 
 def test_what_is_missing_is_said_in_words(tmp_path: Path, tokenizer_json: Path) -> None:

@@ -42,8 +42,8 @@ def _loss(room: Room, model: torch.nn.Module) -> float:
     assert held is not None
     nats = 0.0
     with torch.no_grad():
-        for window in held.windows:
+        for window, scored in zip(held.windows, held.scored, strict=True):
             logits = model(input_ids=window[None, :-1]).logits[0]
             losses = torch.nn.functional.cross_entropy(logits, window[1:], reduction="none")
-            nats += float(losses[window[1:] != held.end].double().sum())
+            nats += float(losses[scored].double().sum())
     return nats / held.tokens

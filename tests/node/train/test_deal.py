@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.train.job import Fit, deal, parse_fit
+from node.train.job import MICRO_TOKENS_CARD, MICRO_TOKENS_CPU, Fit, deal, parse_fit
 from shared.errors import OwnerMustAct
 from shared.job import TensorSpec
 from tests.node.train.room import make_job
@@ -23,6 +23,17 @@ def test_every_sequence_is_trained_exactly_once(sequences: int, world: int, micr
     assert len({len(share.places(rank, world)) for rank in range(world)}) == 1
     assert share.micro <= (micro or 64)
     assert len(places) - sequences < world * (share.micro_batches + share.micro)
+
+
+@given(sequence=st.sampled_from([128, 512, 1024, 4096]), doublings=st.integers(0, 20), world=st.integers(1, 4))
+def test_any_batch_up_to_a_million_tokens_is_reached(sequence: int, doublings: int, world: int) -> None:
+    """By accumulation: a micro-batch stays as small as its PC needs it."""
+    batch = max(sequence, 1 << doublings)
+    for on_card, most in ((True, MICRO_TOKENS_CARD), (False, MICRO_TOKENS_CPU)):
+        share = deal(make_job(JOB.tensors, None, sequence=sequence, batch=batch), Fit(), world, on_card)
+        assert share.tokens == batch
+        assert share.micro * sequence <= max(most, sequence)
+        assert share.micro * share.micro_batches * world >= share.sequences
 
 
 def test_a_wrong_fit_is_told_in_full() -> None:

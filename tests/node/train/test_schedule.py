@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from node.train.schedule import learning_rate, run_progress
 
 
-def test_half_of_round_two_of_four_is_three_eighths_of_the_run() -> None:
-    assert run_progress(2, 4, 0.5) == pytest.approx(0.375)
+def test_half_a_round_after_one_of_four_is_three_eighths_of_the_run() -> None:
+    assert run_progress(1, 4, 0.5) == pytest.approx(0.375)
 
 
 def test_the_rate_warms_up_and_then_falls_to_nothing() -> None:
@@ -19,6 +21,18 @@ def test_the_rate_warms_up_and_then_falls_to_nothing() -> None:
     assert rates[55] == pytest.approx(0.5)
     assert rates[100] == pytest.approx(0.0)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_tenth_of_a_runs_steps_warm_up() -> None:
+    """Five rounds of twenty steps, each with the rate of its middle, as the loop asks for them."""
+    rates = [
+        learning_rate(1.0, "cosine", 0.1, run_progress(done, 5, (step + 0.5) / 20))
+        for done in range(5)
+        for step in range(20)
+    ]
+    assert rates.index(max(rates)) == 10
+    assert rates[:10] == pytest.approx([(step + 0.5) / 10 for step in range(10)])
+    assert rates[10:] == pytest.approx([0.5 + 0.5 * math.cos(math.pi * (step + 0.5) / 90) for step in range(90)])
 
 
 def test_a_constant_rate_only_warms_up() -> None:
