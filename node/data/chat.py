@@ -124,23 +124,27 @@ def _render(template: str, said: Conversation, special: dict[str, str], *, promp
 
 @cache
 def _compiled(template: str) -> Any:
-    """As transformers sets it up; `generation` blocks, which some templates mark replies with, are let through."""
+    """As transformers sets it up; `generation` blocks, with which some templates mark replies, are let through."""
     import jinja2
+    from jinja2.ext import Extension, loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        tags = {"generation"}  # noqa: RUF012  as jinja declares it
+
+        def parse(self, parser: Any) -> Any:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
     def complain(message: str) -> None:
         raise jinja2.TemplateError(message)
 
+    def to_json(value: object, indent: int | None = None) -> str:
+        return json.dumps(value, ensure_ascii=False, indent=indent)
+
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
     )
-    environment.filters["tojson"] = lambda value, **kwargs: json.dumps(
-        value, ensure_ascii=False, indent=kwargs.get("indent")
-    )
+    environment.filters["tojson"] = to_json
     environment.globals["raise_exception"] = complain
-    bare = template
-    for word in ("generation", "endgeneration"):
-        for left in ("{%-", "{%"):
-            for right in ("-%}", "%}"):
-                bare = bare.replace(f"{left} {word} {right}", "")
-    return environment.from_string(bare)
+    return environment.from_string(template)
