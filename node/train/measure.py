@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from node.train.engine import Engine, MicroBatch
 from node.train.ranks import Ranks
 from shared.errors import OwnerMustAct
 from shared.job import Job
+from shared.models.families import layout_of
 
-WINDOW = 512  # tokens of context at most, or the run's sequence where that is longer
+WINDOW = 512  # tokens of context, or the run's sequence where that is longer; no more than the model reads
 Metrics = dict[str, float]
 
 
@@ -56,7 +58,7 @@ def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
     scored[:1] = False  # nothing comes before the first
     if not scored.any():
         return None
-    size = max(WINDOW, job.sequence)
+    size = min(max(WINDOW, job.sequence), _context(tokenizer_json.with_name("config.json")))
     starts = range(0, len(stretch) - 1, size)
     text = load(tokenizer_json).decode(stretch[scored].tolist(), skip_special_tokens=False)
     return HeldOut(
@@ -64,6 +66,11 @@ def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
         [torch.from_numpy(scored[at + 1 : at + size + 1].copy()) for at in starts],
         int(scored.sum()), len(text.encode()),
     )  # fmt: skip
+
+
+def _context(config: Path) -> int:
+    """Tokens the model reads at most: some kinds fail beyond it, the others guess."""
+    return layout_of(json.loads(config.read_bytes())).context
 
 
 def measure(bench: Measured) -> Metrics:

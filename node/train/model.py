@@ -1,4 +1,4 @@
-"""The model: a transformers Llama from a Hugging Face folder, with peft adapters when the run wants LoRA.
+"""The model: transformers' own class for a Hugging Face folder, with peft adapters when the run wants LoRA.
 
 So what comes out loads in every tool. Weights are read from safetensors only, mapped read-only into memory where they
 already have the right format, so that several trainers on one PC share one copy of a frozen base.
@@ -7,8 +7,9 @@ already have the right format, so that several trainers on one PC share one copy
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import safe_open
@@ -16,21 +17,25 @@ from torch import nn
 
 from shared.errors import OwnerMustAct
 from shared.job import Job
+from shared.models.families import BUFFERS, KINDS, family_of, layout_of
 
 if TYPE_CHECKING:
-    from transformers import LlamaConfig
+    from transformers import PreTrainedConfig
 
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # all but lm_head
+HEAD_IN_FILES = {"gpt_neox": "embed_out.weight"}  # where it is not called lm_head.weight; transformers 5 renames it
+DROPOUTS = ("attention_dropout", "hidden_dropout", "attn_pdrop", "resid_pdrop", "embd_pdrop")
 
 
 def build(
     base: Path, job: Job, dtype: torch.dtype, device: torch.device, attention: str, nf4: bool = False
 ) -> nn.Module:
-    """The job's model on `device`. Raises OwnerMustAct when the folder holds no Llama we can read."""
-    config = _config(base)
+    """The job's model on `device`. Raises OwnerMustAct when the folder holds no model we can read."""
+    config = _config(base, job)
     config._attn_implementation = attention
-    config.use_cache = False
-    model = _quantised(base, dtype, device, attention) if nf4 else _plain(base, config, dtype).to(device)
+    model = _quantised(base, config, dtype, device, attention) if nf4 else _plain(base, config, dtype)
+    for module in model.modules():
+        _keep_tables(module)
+    model = model if nf4 else model.to(device, dtype)
     if job.lora is not None:
         model.requires_grad_(False)
         model = _with_adapters(model, job)
@@ -40,12 +45,15 @@ def build(
 
 def trainables(model: nn.Module) -> dict[str, nn.Parameter]:
     """Every trainable parameter by its canonical file name, in name order."""
-    live = {canonical(name): parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    head = HEAD_IN_FILES.get(getattr(getattr(model, "config", None), "model_type", ""), "lm_head.weight")
+    live = {canonical(name, head): value for name, value in model.named_parameters() if value.requires_grad}
     return dict(sorted(live.items()))
 
 
-def canonical(name: str) -> str:
+def canonical(name: str, head: str = "lm_head.weight") -> str:
     """A live parameter's name as files have it: peft files leave the adapter's name out."""
+    if name == "lm_head.weight":
+        return head
     return name.replace(".lora_A.default.", ".lora_A.").replace(".lora_B.default.", ".lora_B.")
 
 
@@ -54,8 +62,8 @@ def size(parameter: nn.Parameter) -> int:
     return int(getattr(parameter, "ds_numel", parameter.numel()))
 
 
-def _config(base: Path) -> LlamaConfig:
-    from transformers import LlamaConfig
+def _config(base: Path, job: Job) -> PreTrainedConfig:
+    from transformers import CONFIG_MAPPING
 
     path = base / "config.json"
     if not path.exists():
@@ -64,37 +72,73 @@ def _config(base: Path) -> LlamaConfig:
         words: dict[str, Any] = json.loads(path.read_text())
     except ValueError as error:
         raise OwnerMustAct(f"{path} cannot be read ({error}).") from error
-    if words.get("model_type") != "llama":
+    if family_of(words) is None:
+        raise OwnerMustAct(f"{path} describes a {words.get('model_type')!r} model; only {KINDS} can be trained here.")
+    if job.sequence > (context := layout_of(words).context):
         raise OwnerMustAct(
-            f"{path} describes a {words.get('model_type')!r} model; only Llama models can be trained here."
+            f"The run's samples have {job.sequence:,} tokens, but {base} reads {context:,} at most. "
+            "Ask the host for a run with a shorter `sequence`."
         )
-    return LlamaConfig.from_dict(words)
+    config = CONFIG_MAPPING[words["model_type"]].from_dict(words)
+    config.use_cache = False
+    config.dtype = torch.float32  # of the tables a model makes for itself
+    for name in DROPOUTS:  # what is dropped out is the run's word, not the folder's
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
+    return config
 
 
-def _plain(base: Path, config: LlamaConfig, dtype: torch.dtype) -> nn.Module:
-    from transformers import LlamaForCausalLM
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+def _plain(base: Path, config: PreTrainedConfig, dtype: torch.dtype) -> nn.Module:
+    from accelerate import init_empty_weights
+    from transformers import AutoModelForCausalLM
 
     files = _weight_files(base)
     if not files:  # from a configuration alone: the run's first model brings the weights
         torch.manual_seed(0)
-        return LlamaForCausalLM(config).to(dtype)
-    with torch.device("meta"):
-        model = LlamaForCausalLM(config)
+        fresh: nn.Module = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+        return fresh
+    with init_empty_weights():  # of parameters only: the tables that are in no file are made
+        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    head = HEAD_IN_FILES.get(config.model_type, "lm_head.weight")
     weights: dict[str, torch.Tensor] = {}
     for file in files:
         with safe_open(file, "pt") as handle:
-            weights.update({name: handle.get_tensor(name).to(dtype) for name in handle.keys()})  # noqa: SIM118
-    missing, unknown = model.load_state_dict(weights, strict=False, assign=True)
-    missing = [name for name in missing if not (config.tie_word_embeddings and name == "lm_head.weight")]
-    if missing or unknown:
+            for name in handle.keys():  # noqa: SIM118  a file, not a dict
+                live = "lm_head.weight" if name == head else name
+                weights[live] = handle.get_tensor(name).to(dtype)
+    _, unknown = model.load_state_dict(weights, strict=False, assign=True)
+    model.tie_weights()
+    wrong = [name for name, parameter in model.named_parameters() if parameter.is_meta]
+    wrong += [name for name in unknown if not name.endswith(BUFFERS)]
+    if wrong:
         raise OwnerMustAct(
             f"The weights in {base} do not belong to its config.json: "
-            f"{(missing + unknown)[0]} is the first tensor that does not match."
+            f"{wrong[0]} is the first tensor that does not match."
         )
-    model.tie_weights()
-    model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its tables are not in the file
-    return model
+    return cast(nn.Module, model)
+
+
+def _keep_tables(module: nn.Module) -> None:
+    """Tables of positions stay fp32 whoever casts the model.
+
+    DeepSpeed casts all of it: with frequencies in bf16, position 1,000 is turned by up to a radian too much, and the
+    trained model is another one in every other tool.
+    """
+    tables = [name for name in module._non_persistent_buffers_set if module._buffers[name] is not None]
+    if not tables or any(True for _ in module.parameters(recurse=False)):
+        return
+
+    def move(change: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> nn.Module:
+        before = {name: module._buffers[name] for name in tables}
+        type(module)._apply(module, change, recurse)
+        for name, table in before.items():
+            moved = module._buffers[name]
+            assert table is not None
+            assert moved is not None
+            module._buffers[name] = table.to(moved.device)
+        return module
+
+    setattr(module, "_apply", move)  # noqa: B010  an instance's own method
 
 
 def _weight_files(base: Path) -> list[Path]:
@@ -108,22 +152,25 @@ def _weight_files(base: Path) -> list[Path]:
         raise OwnerMustAct(f"{gone[0]} is missing.")
     if not files and [*base.glob("*.bin"), *base.glob("*.pt")]:
         raise OwnerMustAct(
-            f"The weights in {base} are not safetensors. Convert them first: pickled weights are never loaded."
+            f"The weights in {base} are not safetensors. Convert them first "
+            "(AutoModelForCausalLM.from_pretrained, then save_pretrained): pickled weights are never loaded."
         )
     return files
 
 
-def _quantised(base: Path, dtype: torch.dtype, device: torch.device, attention: str) -> nn.Module:
+def _quantised(
+    base: Path, config: PreTrainedConfig, dtype: torch.dtype, device: torch.device, attention: str
+) -> nn.Module:
     """An NF4 base (bitsandbytes), for LoRA on small cards."""
     from peft import prepare_model_for_kbit_training
-    from transformers import BitsAndBytesConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     quantisation = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
-    model = LlamaForCausalLM.from_pretrained(
-        base, local_files_only=True, use_safetensors=True, dtype=dtype, attn_implementation=attention,
-        quantization_config=quantisation, device_map={"": device},
+    model = AutoModelForCausalLM.from_pretrained(
+        base, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype,
+        attn_implementation=attention, quantization_config=quantisation, device_map={"": device},
     )  # fmt: skip
     prepared: nn.Module = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return prepared
@@ -132,7 +179,7 @@ def _quantised(base: Path, dtype: torch.dtype, device: torch.device, attention: 
 def _with_adapters(model: nn.Module, job: Job) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
-    targets = list(job.lora_targets or LINEAR)
+    targets = sorted({tensor.name.split(".")[-3] for tensor in job.tensors})  # "...q_proj.lora_A.weight"
     config = LoraConfig(
         r=job.lora, lora_alpha=job.lora_alpha, lora_dropout=0.0, target_modules=targets, bias="none",
         task_type="CAUSAL_LM",

@@ -1,4 +1,4 @@
-"""What a run trains in a Llama model: the names and shapes of its tensors, and the values they start from.
+"""What a run trains in a model: the names and shapes of its tensors, and the values they start from.
 
 Names are those of the files a run produces: Hugging Face state-dict names for full fine-tuning (a tied head has none of
 its own), peft's adapter file names for LoRA (every linear layer except the head, no bias).
@@ -16,11 +16,10 @@ import numpy as np
 
 from shared.errors import OwnerMustAct
 from shared.job import TensorSpec
+from shared.models.families import layout_of
 from shared.models.weights import Float32, read, stored
 
 LORA_PREFIX = "base_model.model."
-ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
-MLP = ("gate_proj", "up_proj", "down_proj")
 
 
 class Recipe(TypedDict):
@@ -33,7 +32,7 @@ class Recipe(TypedDict):
 
 
 def trainables(config: Mapping[str, Any], recipe: Recipe) -> tuple[TensorSpec, ...]:
-    """Every trainable tensor, sorted by name. `config` is a Llama config.json; alpha plays no part here."""
+    """Every trainable tensor, sorted by name. `config` is a config.json of a known family; alpha plays no part here."""
     match recipe["kind"]:
         case "full":
             found = [*_linears(config), *_others(config)]
@@ -88,36 +87,20 @@ def _rank(recipe: Recipe) -> int:
 
 def _linears(config: Mapping[str, Any]) -> Iterator[TensorSpec]:
     """The weight matrices of all blocks, [out, in]."""
-    hidden, inner = int(config["hidden_size"]), int(config["intermediate_size"])
-    heads = int(config["num_attention_heads"])
-    head = int(config.get("head_dim") or hidden // heads)
-    queries, keys = heads * head, int(config.get("num_key_value_heads") or heads) * head
-    shapes = {
-        "self_attn.q_proj": (queries, hidden),
-        "self_attn.k_proj": (keys, hidden),
-        "self_attn.v_proj": (keys, hidden),
-        "self_attn.o_proj": (hidden, queries),
-        "mlp.gate_proj": (inner, hidden),
-        "mlp.up_proj": (inner, hidden),
-        "mlp.down_proj": (hidden, inner),
-    }
-    for layer in range(int(config["num_hidden_layers"])):
-        for name, shape in shapes.items():
-            yield TensorSpec(f"model.layers.{layer}.{name}.weight", shape)
+    layout = layout_of(config)
+    for layer in range(layout.depth):
+        for linear in layout.linears:
+            yield TensorSpec(f"{layout.blocks}.{layer}.{linear.name}.weight", linear.shape)
 
 
 def _others(config: Mapping[str, Any]) -> Iterator[TensorSpec]:
-    """Embeddings, norms, an untied head, and the biases that some configurations ask for."""
-    hidden, words = int(config["hidden_size"]), int(config["vocab_size"])
-    yield TensorSpec("model.embed_tokens.weight", (words, hidden))
-    yield TensorSpec("model.norm.weight", (hidden,))
-    if not config.get("tie_word_embeddings", False):
-        yield TensorSpec("lm_head.weight", (words, hidden))
-    for layer in range(int(config["num_hidden_layers"])):
-        yield TensorSpec(f"model.layers.{layer}.input_layernorm.weight", (hidden,))
-        yield TensorSpec(f"model.layers.{layer}.post_attention_layernorm.weight", (hidden,))
-    biased = ATTENTION * bool(config.get("attention_bias")) + MLP * bool(config.get("mlp_bias"))
-    for spec in _linears(config):
-        stem = spec.name.removesuffix(".weight")
-        if stem.endswith(biased):
-            yield TensorSpec(f"{stem}.bias", spec.shape[:1])
+    """Embeddings, norms, an untied head, and the biases that some kinds have."""
+    layout = layout_of(config)
+    for name, shape in layout.outside.items():
+        yield TensorSpec(name, shape)
+    for layer in range(layout.depth):
+        for name, shape in layout.others.items():
+            yield TensorSpec(f"{layout.blocks}.{layer}.{name}", shape)
+        for linear in layout.linears:
+            if linear.bias:
+                yield TensorSpec(f"{layout.blocks}.{layer}.{linear.name}.bias", linear.shape[:1])

@@ -23,7 +23,11 @@ from shared.job import TensorSpec
 
 Float32 = NDArray[np.float32]
 MAX_HEADER = 32 << 20  # bytes; a 70 B model's header has 0.1 MB
-_ITEM = {"F32": 4, "F16": 2, "BF16": 2}
+FLOATS = ("F32", "F16", "BF16")  # what can be read; other kinds are tables that old files carry along
+_ITEM = {
+    "F32": 4, "F16": 2, "BF16": 2, "F64": 8, "BOOL": 1, "U8": 1, "I8": 1, "U16": 2, "I16": 2, "U32": 4, "I32": 4,
+    "U64": 8, "I64": 8, "F8_E4M3": 1, "F8_E5M2": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,9 @@ def stored(folder: Path, stem: str = "model") -> dict[str, Stored]:
 
 
 def read(tensor: Stored) -> Float32:
-    """The values as float32, exactly."""
+    """The values as float32, exactly. Raises OwnerMustAct when they are of a kind that is not read here."""
+    if tensor.dtype not in FLOATS:
+        raise OwnerMustAct(f"{tensor.file} holds {tensor.dtype} weights; float32, float16 and bfloat16 are understood.")
     count = math.prod(tensor.shape)
     with open(tensor.file, "rb") as file:
         file.seek(tensor.start)
@@ -101,7 +107,7 @@ def _header(path: Path) -> Iterator[tuple[str, Stored]]:
         for name, entry in entries.items():
             shape, (start, end) = tuple(int(n) for n in entry["shape"]), entry["data_offsets"]
             if entry["dtype"] not in _ITEM:
-                raise ValueError(f"{name} is {entry['dtype']}; float32, float16 and bfloat16 are understood")
+                raise ValueError(f"{name} is of the unknown kind {entry['dtype']}")
             if any(n < 0 for n in shape) or not 0 <= start <= end <= size - 8 - length:
                 raise ValueError(f"{name} lies outside the file")
             if end - start != math.prod(shape) * _ITEM[entry["dtype"]]:

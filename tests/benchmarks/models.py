@@ -13,6 +13,7 @@ from shared.codec import safe
 from shared.ids import Digest
 from shared.job import Job
 from shared.models import fresh
+from shared.models.vocabulary import save_byte_tokenizer
 
 LAYERS = 3
 
@@ -27,7 +28,7 @@ def config(folder: Path, megabytes: float) -> Path:
         "rope_theta": 10000.0, "tie_word_embeddings": True, "hidden_act": "silu", "vocab_size": fresh.BYTE_WORDS,
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    fresh.save_byte_tokenizer(folder)
+    save_byte_tokenizer(folder)
     path = folder / "config.json"
     path.write_text(json.dumps(words))
     return path

@@ -201,10 +201,13 @@ def copy_of(folder: Path, to: Path) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [
-        (lambda f: (f / "pytorch_model.bin").write_bytes(b"x"), "can run code"),
+        (lambda f: (f / "pytorch_model.bin").write_bytes(b"x"), "can run code.*Delete it"),
+        (lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"), "can run code.*Convert it once"),
+        (lambda f: cut_rows(f, 258), "knows 259 words, the model only 258"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "is not a tokenizer"),
         (lambda f: (f / "modeling_mine.py").write_text("x"), "own code"),
         (lambda f: change_json(f / "config.json", auto_map={}), "own code"),
-        (lambda f: change_json(f / "config.json", model_type="qwen2"), "another kind"),
+        (lambda f: change_json(f / "config.json", model_type="bert"), "another kind"),
         (lambda f: change_json(f / "config.json", num_hidden_layers=3), "lacks the weights"),
         (lambda f: change_json(f / "config.json", hidden_size=32), "has shape"),
         (lambda f: change_json(f / "config.json", quantization_config={}), "quantised"),
@@ -224,12 +227,19 @@ def test_an_unusable_folder_is_refused_with_the_reason(tiny: Path, tmp_path: Pat
         materialise("model", str(tmp_path), tmp_path / "cache")
 
 
+def cut_rows(folder: Path, words: int) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change_json(folder / "config.json", vocab_size=words)
+    weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"][:words].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
 def change_json(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_bytes()) | changes))
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(OwnerMustAct, match="smollm2-135m, potluck-135m"):
+    with pytest.raises(OwnerMustAct, match="smollm2-135m, potluck-125m"):
         materialise("gpt-7", str(tmp_path), tmp_path)
 
 

@@ -16,7 +16,7 @@ from node.data import collection, shards
 from node.data.collection import NameTaken, Wish, add, read_group_key, read_meta, skipped_words
 from node.data.heldout import is_held_out
 from shared.errors import OwnerMustAct
-from shared.models.fresh import save_byte_tokenizer
+from shared.models.vocabulary import save_byte_tokenizer
 
 KEY = b"k" * 32
 

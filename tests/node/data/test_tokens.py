@@ -12,7 +12,7 @@ from node.data import tokens
 from node.data.collection import Wish, add
 from node.data.tokens import collect, encode, load, tokenise
 from shared.errors import OwnerMustAct
-from shared.models.fresh import save_byte_tokenizer
+from shared.models.vocabulary import save_byte_tokenizer
 
 KEY = b"k" * 32
 

@@ -23,6 +23,7 @@ from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec, dump
 from shared.models import fresh
 from shared.models.trainables import Recipe, initial, trainables
+from shared.models.vocabulary import save_byte_tokenizer
 
 Words = dict[str, Any]
 PATIENCE = 120.0  # seconds for any one fact, on a busy machine
@@ -99,7 +100,7 @@ def make_room(folder: Path, lora: int | None = None, **changes: Any) -> Room:
     base.mkdir(parents=True)
     (folder / "odd").mkdir()
     (folder / "odd" / "config.json").write_text(json.dumps(ODD_LLAMA))
-    fresh.save_byte_tokenizer(folder / "odd")
+    save_byte_tokenizer(folder / "odd")
     words = {**ODD_LLAMA, "vocab_size": fresh.BYTE_WORDS}
     (folder / "odd" / "config.json").write_text(json.dumps(words))
     fresh.make_from_config(folder / "odd" / "config.json", base)
