@@ -23,10 +23,10 @@ OPEN: tuple[str, ...] = ("op", "job", "base", "data", "work", "fit", "tensorboar
 
 
 def main() -> int:
-    options = _options()
+    options = arguments()
     facts = Facts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the agent's to hear; it will tell us
-    _quiet()
+    quiet()
     if options.rank == 0:
         return lead(options, Orders(sys.stdin), facts)
     return obey(options)
@@ -76,7 +76,7 @@ def lead(options: argparse.Namespace, orders: Orders, facts: Facts) -> int:
                     )
         except Exception as error:  # noqa: BLE001  the edge of the process: every failure becomes a sentence for the agent
             traceback.print_exc()
-            facts.tell({"fact": "failed", "op": words.get("op"), "sentence": _sentence(error)})
+            facts.tell(failure(words.get("op"), error))
             if options.world > 1:
                 return 1
 
@@ -114,15 +114,26 @@ def _run_steps(bench: Any, words: Words) -> int:
     return int(job.rounds * each)
 
 
-def _sentence(error: Exception) -> str:
+def failure(op: Any, error: Exception) -> Words:
+    """The fact `failed`. Its `kind` is `memory` when there was too little: then a smaller fit may do."""
+    kind = {"kind": "memory"} if out_of_memory(error) else {}
+    return {"fact": "failed", "op": op, "sentence": _sentence(error), **kind}
+
+
+def out_of_memory(error: Exception) -> bool:
     import torch
 
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        words in str(error) for words in ("can't allocate memory", "Cannot allocate memory", "out of memory")
+    )
+
+
+def _sentence(error: Exception) -> str:
     from shared.errors import PotluckError
 
-    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
     if isinstance(error, PotluckError):
         return error.sentence
-    if out_of_memory:
+    if out_of_memory(error):
         return (
             "There was not enough memory for this model on this PC. Close other programs, "
             "or let it use a smaller micro-batch or a higher ZeRO stage."
@@ -139,7 +150,7 @@ def _sentence(error: Exception) -> str:
     return f"The trainer failed in a way it does not know ({what}). Its log has the details."
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Nothing phones home, and two thousand warnings a step stay out of the log."""
     os.environ.update(
         HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", FLWR_TELEMETRY_ENABLED="0",
@@ -151,7 +162,7 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, message=f".*({renamed}).*")
 
 
-def _options() -> argparse.Namespace:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m node.train", description=__doc__)
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--world", type=int, default=1)
