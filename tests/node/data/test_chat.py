@@ -12,7 +12,7 @@ from node.data import chat
 from node.data.collection import Wish, add
 from node.data.tokens import collect, load
 from shared.errors import OwnerMustAct
-from shared.models.fresh import save_byte_tokenizer
+from shared.models.vocabulary import save_byte_tokenizer
 
 KEY = b"k" * 32
 TALK = [
