@@ -17,7 +17,18 @@ from node.home import cache
 from node.link import Link
 from node.logic import bounds
 from node.logic.backoff import wait_seconds
-from node.logic.facts import BlobsGone, BlobsHere, DeltaUseless, Fact, Fetched, JobRead, Unusable, Verdict, VerdictHeard
+from node.logic.facts import (
+    BlobsGone,
+    BlobsHere,
+    DeltaUseless,
+    Fact,
+    Fetched,
+    JobRead,
+    RoomWanted,
+    Unusable,
+    Verdict,
+    VerdictHeard,
+)
 from node.logic.state import State
 from node.logic.wishes import (
     AskVerdict,
@@ -39,7 +50,7 @@ from node.trainer import Trainer
 from shared import job
 from shared.blobs import Blobs
 from shared.children import Child
-from shared.errors import PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
+from shared.errors import DiskFull, PeerMisbehaved, PotluckError, Refusal, Refused, TryLater
 from shared.ids import Digest
 from shared.log import Log
 from shared.rpc.v1 import node_pb2 as pb
@@ -114,7 +125,7 @@ class Performing:
                 await self._means.blobs_link.download(line, digest, progress, bound)
 
         try:
-            await self._insist(f"fetching {bound.what}", attempt)
+            await self._insist(f"fetching {bound.what}", attempt, lambda why: self._hear(RoomWanted(why)))
         except WrongSize as error:
             stepped = [duty.model for duty in self._state().duties if duty.delta == digest]
             self._hear(DeltaUseless(stepped[0]) if stepped else Unusable(digest, error.sentence))
@@ -206,8 +217,13 @@ class Performing:
         except TryLater:
             return  # the stream broke; the next one has another number, and the wish comes anew
 
-    async def _insist(self, doing: str, attempt: Callable[[Connection], Awaitable[T]]) -> T:
-        """Until it works, or is no longer wished for; the first trouble of each kind is said. Raises WrongSize."""
+    async def _insist(
+        self, doing: str, attempt: Callable[[Connection], Awaitable[T]], cramped: Callable[[str], None] = lambda _: None
+    ) -> T:
+        """Until it works, or is no longer wished for; the first trouble of each kind is said. Raises WrongSize.
+
+        `cramped` hears why the disk has no room, and an empty sentence when that is not, or no longer, what is wrong.
+        """
         said = set()
         for number in range(1, 1 << 62):
             line = await self._means.link.connection()
@@ -216,6 +232,7 @@ class Performing:
             except WrongSize:
                 raise
             except PotluckError as error:
+                cramped(error.sentence if isinstance(error, DiskFull) else "")
                 if error.sentence not in said:
                     said.add(error.sentence)
                     self._means.log.warn("trying-again", doing=doing, why=error.sentence)

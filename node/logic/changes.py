@@ -22,6 +22,7 @@ from node.logic.facts import (
     OwnerPaused,
     OwnerResumed,
     Progressed,
+    RoomWanted,
     TrainerFailed,
     TrainerGone,
     TrainerHalted,
@@ -56,12 +57,16 @@ def apply(state: State, fact: Fact) -> State:
                 state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0)
             )
         case BlobsHere(digests):
+            state = replace(state, blobs=state.blobs | digests)
             done = state.fetching is not None and state.fetching.digest in digests
-            return replace(state, blobs=state.blobs | digests, fetching=None if done else state.fetching)
+            return replace(state, fetching=None, cramped="") if done else state
         case BlobsGone(digests):
-            return replace(state, blobs=state.blobs - digests)
+            known = {digest: job for digest, job in state.jobs.items() if digest not in digests}
+            return replace(state, blobs=state.blobs - digests, jobs=known)
         case Fetched():
-            return replace(state, fetching=fact)
+            return replace(state, fetching=fact, cramped="" if fact.share else state.cramped)
+        case RoomWanted(sentence):
+            return replace(state, cramped=sentence)
         case JobRead(digest, job):
             return replace(state, jobs={**state.jobs, digest: job})
         case Unusable(digest, sentence):

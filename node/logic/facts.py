@@ -134,6 +134,13 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomWanted:
+    """A download waits for room on this PC's disk; an empty sentence: it no longer does."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobRead:
     digest: Digest
     job: Job
@@ -238,6 +245,7 @@ Fact = (
     | BlobsHere
     | BlobsGone
     | Fetched
+    | RoomWanted
     | JobRead
     | Unusable
     | DeltaUseless

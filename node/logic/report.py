@@ -87,6 +87,8 @@ def sentence(state: State) -> str:
             return f"Measuring the model of round {now.round} on your held-out text."
         case Doing.UPLOADING:
             return f"Sending the update of round {now.round}."
+        case Doing.DOWNLOADING if state.cramped:
+            return f"Waiting for room on the disk: {state.cramped}"
         case Doing.DOWNLOADING:
             return f"Fetching what round {now.round} needs: {now.share:.0%}."
         case Doing.PREPARING:

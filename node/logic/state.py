@@ -68,6 +68,7 @@ class State:
     unusable: Mapping[Digest, str] = field(default_factory=dict)  # of what the host gives, and why
     blobs: frozenset[Digest] = frozenset()
     fetching: Fetched | None = None
+    cramped: str = ""  # the disk is too full for what is fetched, in words; it is tried again by itself
     useless: frozenset[Digest] = frozenset()  # models whose delta did not work
     models: tuple[Digest, ...] = ()  # the last two, newest last: parents of the next delta
     trainer: Trainer = Trainer()

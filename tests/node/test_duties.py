@@ -24,6 +24,7 @@ from node.logic.facts import (
     Elapsed,
     Evaluated,
     Fact,
+    Fetched,
     JobRead,
     Kind,
     LinkDown,
@@ -32,6 +33,7 @@ from node.logic.facts import (
     OwnerResumed,
     Progressed,
     Readiness,
+    RoomWanted,
     TrainerFailed,
     TrainerGone,
     TrainerHalted,
@@ -229,6 +231,14 @@ def test_a_pause_ends_by_itself(opened: State) -> None:
     assert plan(after(paused, Elapsed(1060.0))) == [KEEP]
 
 
+def test_a_full_disk_is_told_until_something_comes(ready: State) -> None:
+    asked = after(replace(ready, blobs=frozenset(), jobs={}), DutiesTold((train(1),)), Fetched(JOB, 0.0))
+    full = after(asked, RoomWanted("The disk is too full."), Fetched(JOB, 0.0))
+    assert report.sentence(full) == "Waiting for room on the disk: The disk is too full."
+    assert report.sentence(after(full, RoomWanted(""))).startswith("Fetching")
+    assert report.sentence(after(full, Fetched(JOB, 0.1))).startswith("Fetching")
+
+
 def test_a_paused_node_fetches_nothing(ready: State) -> None:
     assert plan(after(ready, DutiesTold((train(1),)), OwnerPaused(1000.0))) == []
 
@@ -332,6 +342,21 @@ def test_old_blobs_go_but_what_the_next_round_needs_stays(opened: State) -> None
     assert old not in collect.keep
     assert collect.keep >= {JOB, BASE, MODELS[0], MODELS[1], DELTAS[0]}
     assert not [wish for wish in whole_plan(after(state, BlobsGone(frozenset({old})))) if isinstance(wish, Collect)]
+
+
+def test_a_run_that_was_left_for_another_is_prepared_anew(opened: State) -> None:
+    left = after(opened, DutiesTold(()), TrainerGone(""), BlobsGone(frozenset({JOB, BASE, MODELS[0]})))
+    assert plan(after(left, DutiesTold((train(2),)))) == [FetchBlob(JOB)]
+
+
+def test_the_description_of_what_is_being_trained_stays(training: State) -> None:
+    other = Duty(Kind.TRAIN, RunId("other-aaaaaa"), 1, 3, digest("8"), MODELS[1])
+    state = after(
+        training, BlobsHere(frozenset({digest("8")})), JobRead(digest("8"), replace(JOB_CONTENT, run=other.run))
+    )
+    state = after(state, DutiesTold((other,)))
+    assert all(JOB in wish.keep for wish in whole_plan(state) if isinstance(wish, Collect))
+    assert any(isinstance(wish, Collect) for wish in whole_plan(after(state, BlobsHere(frozenset({digest("9")})))))
 
 
 def test_an_update_stays_until_it_is_acknowledged(training: State) -> None:

@@ -80,6 +80,8 @@ def friends_full_disk(folder: Path, seed: int) -> None:
             group.run("ana", "bo")
             group.until("ana to be told", lambda: "needs" in group.log("ana"))
             assert "The disk is too full for" in group.log("ana")
+            waiting = "Waiting for room on the disk: The disk is too full for"
+            group.until("ana's status", lambda: str(group.doing("ana").get("sentence")).startswith(waiting))
         group.until("ana's update", lambda: group.member(run, "ana").get("state") == "uploaded")
         group.let_go()
         (only,) = group.finished(run)["history"]
