@@ -194,11 +194,11 @@ def doom_federation(fate: Fate) -> None:
 
 
 def doom_node(fate: Fate) -> None:
-    from node import link
     from node.blobs_link import BlobsLink
+    from node.logic import backoff
     from shared.blobs import Incoming
 
-    link.STEADY_SECONDS = 0.0  # so that a friend knocks as if hours, and not moments, had passed since the last death
+    backoff.STEADY_SECONDS = 0.0  # so a friend knocks as if hours, and not moments, had passed since the last death
     wrap(fate, Incoming, "write", "download")
     wrap(fate, BlobsLink, "_send", "upload")
 
