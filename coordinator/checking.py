@@ -37,4 +37,4 @@ def further(folder: Path) -> Further:
 def place(part: str, sentence: str, spec: Spec) -> list[str]:
     """Where in the file: the strategy's parameter that the sentence names first, if it names one."""
     named = [name for name in re.findall(r"`([^` ]+)`", sentence) if name in spec["strategy"]["parameters"]]
-    return [part, *named[:1]] if part == "strategy" else [part]
+    return [part, *named[:1]] if part == "strategy" else part.split(".")

@@ -53,9 +53,8 @@ def init(
     settings_.save(settings_.Settings(cluster=slug(cluster), port=port, bind=bind, addresses=outside), home)
     typer.echo(f"Group {slug(cluster)!r} is ready in {home}")
     typer.echo(f"  host words   {words}   (friends will see the same words)")
-    typer.echo(
-        f"  keep safe    {home / 'pki' / 'ca.key'}: without it every friend must join again; with it anyone can be you"
-    )
+    typer.echo(f"  keep safe    {home / 'pki' / 'ca.key'}")
+    typer.echo("               without it all must join again; with it anyone can be you")
     typer.echo("Next: potluck coordinator up")
 
 
@@ -144,14 +143,13 @@ def start(
     from shared.rpc.v1 import operator_pb2
 
     text = read_text(file)
-    spec = runfile.require(text, str(file), checking.further(file.resolve().parent))
+    runfile.require(text, str(file), checking.further(file.resolve().parent))
 
     async def ask() -> operator_pb2.StartReply:
         async with calling(settings_.home(), "starting a run") as host:
-            status = await host.Status(operator_pb2.StatusRequest(), timeout=10)
-            if not again and (words := going_already(status, str(spec["run"]))):
-                raise OwnerMustAct(f"{words} To start another beside it: potluck coordinator start {file} --again")
-            request = operator_pb2.StartRequest(run_file=text, file_name=file.name, folder=str(file.resolve().parent))
+            request = operator_pb2.StartRequest(
+                run_file=text, file_name=str(file), folder=str(file.resolve().parent), again=again
+            )
             return await host.Start(request, timeout=10)
 
     typer.echo(f"Run {asyncio.run(ask()).run} started. Watch it: potluck coordinator rounds --watch")
@@ -206,17 +204,6 @@ def show(parts: list[str], *, as_json: bool, watch: bool) -> None:
     if not as_json:
         from coordinator import pictures
     asyncio.run(ask())
-
-
-def going_already(reply: operator_pb2.StatusReply, name: str) -> str:
-    """Which run of that name has not ended, in words; nothing when there is none."""
-    from shared.ids import slug
-
-    going = [run for run in reply.runs if run.state in ("preparing", "running")]
-    same = [run for run in going if run.run.rpartition("-")[0] == slug(name)]
-    if not same:
-        return ""
-    return f"The run {name} is already going ({same[-1].run}: {same[-1].sentence}); nothing was started."
 
 
 def as_text(reply: operator_pb2.StatusReply) -> str:

@@ -11,6 +11,7 @@ from coordinator.logic.cluster import Cluster
 from coordinator.logic.round_state import Round
 from coordinator.logic.runs import Run
 from shared.clock import nearby
+from shared.ids import slug
 from shared.rpc.v1 import operator_pb2
 
 if TYPE_CHECKING:
@@ -77,3 +78,12 @@ class Status:
                 for row in rows
             ],
         )  # fmt: skip
+
+
+def going_already(reply: operator_pb2.StatusReply, name: str) -> str:
+    """Which run of that name has not ended, in words; nothing when there is none."""
+    going = [run for run in reply.runs if run.state in ("preparing", "running")]
+    same = [run for run in going if run.run.rpartition("-")[0] == slug(name)]
+    if not same:
+        return ""
+    return f"The run {name} is already going ({same[-1].run}: {same[-1].sentence}); nothing was started."

@@ -13,6 +13,7 @@ from coordinator.logic import members
 from coordinator.logic.facts import RunStarted, RunStopped
 from coordinator.logic.members import InviteMade
 from coordinator.logic.runs import RUN_EDGES
+from coordinator.status import going_already
 from shared import invite
 from shared.errors import Refusal, Refused
 from shared.ids import RunId, slug
@@ -73,7 +74,10 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
     ) -> operator_pb2.StartReply:
         async with refusal.answering(context):
             spec = runfile.require(request.run_file, request.file_name or "the run file")
-            run = RunId(f"{slug(str(spec['run']))}-{secrets.token_hex(3)}")
+            if not request.again and (words := going_already(self._status.reply(), str(spec["run"]))):
+                beside = f"To start another beside it: potluck coordinator start {request.file_name} --again"
+                raise Refused(Refusal.BUSY, f"{words} {beside}")
+            run = RunId(f"{slug(str(spec['run']))}-{secrets.token_hex(3)}")  # nothing is waited for since the look
             await self._ledger.record(RunStarted(self._ledger.now(), run, spec, request.folder))
             return operator_pb2.StartReply(run=run)
         raise AssertionError("answering aborts")

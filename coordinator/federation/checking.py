@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from coordinator.federation.__main__ import QUIET
 from shared.errors import PotluckError
-from shared.models.materialise import require
+from shared.models.materialise import context, require
 
 
 def main() -> int:
@@ -26,8 +26,19 @@ def main() -> int:
         "model": lambda: (app.load if app.is_app(spec["model"]) else require)(spec["model"], folder),
         "strategy": lambda: travel(spec),
     }
-    print(json.dumps([[part, words] for part, look in looks.items() if (words := _trouble(look))]))
+    found = [[part, words] for part, look in looks.items() if (words := _trouble(look))]
+    if not app.is_app(spec["model"]) and "model" not in [part for part, _ in found]:
+        words = too_long(spec["sequence"], context(spec["model"], folder))
+        found += [["tokens.sequence", words]] if words else []
+    print(json.dumps(found))
     return 0
+
+
+def too_long(sequence: int, most: int) -> str:
+    """Why the model cannot be trained on sequences of that many tokens, or an empty string."""
+    if sequence <= most:
+        return ""
+    return f"a sequence of {sequence:,} tokens is longer than the model takes ({most:,})."
 
 
 def _trouble(look: Callable[[], object]) -> str:

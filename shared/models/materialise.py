@@ -15,6 +15,7 @@ from shared.disk import private_folder, turn
 from shared.errors import OwnerMustAct
 from shared.models import folder as model_folder
 from shared.models import fresh, smollm2
+from shared.models.families import layout_of
 
 EDITION = 1  # raised when the bytes we make change, so that an old cache is not taken for the new
 PACKAGED = "smollm2-135m"
@@ -50,6 +51,16 @@ def require(model: str, folder: str) -> None:
         fresh.read_config(path)
     else:
         raise _no_such(model, path)
+
+
+def context(model: str, folder: str) -> int:
+    """The longest sequence that `model` takes, in tokens; nothing is made. `require` comes first."""
+    if model == PACKAGED:
+        return smollm2.CONTEXT
+    if model in fresh.SIZES:
+        return layout_of(fresh.size_config(model)).context
+    path = Path(folder, Path(model).expanduser()).resolve()
+    return layout_of(model_folder.check(path) if path.is_dir() else fresh.read_config(path)).context
 
 
 def default_cache() -> Path:

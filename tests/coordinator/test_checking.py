@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from coordinator.checking import further, place
-from coordinator.cli import going_already
 from coordinator.runfile import Mistake, Spec, check
+from coordinator.status import going_already
 from shared.rpc.v1 import operator_pb2 as pb
+from tests.node.train.room import ODD_LLAMA
 
 GOOD = "run: a\nmodel: {model}\nrecipe: full\nrounds: 3\nround_length: 10 min\nstrategy: {strategy}\n"
 
@@ -65,6 +66,22 @@ def test_a_parameter_that_the_strategy_does_not_take_is_told_with_its_line(
     (found,) = mistakes(tmp_path, GOOD.format(model="potluck-tiny", strategy=strategy))
     assert (found.line, found.where) == (line, where)
     assert words in found.sentence
+
+
+@pytest.mark.parametrize(("model", "most"), [("potluck-tiny", 512), ("own.json", 96), ("smollm2-135m", 8192)])
+def test_a_sequence_that_is_longer_than_the_model_takes_is_told_with_its_line(
+    tmp_path: Path, model: str, most: int
+) -> None:
+    (tmp_path / "own.json").write_text(json.dumps({**ODD_LLAMA, "vocab_size": 259, "max_position_embeddings": 96}))
+
+    def text(sequence: int) -> str:
+        good = GOOD.format(model=model, strategy="{name: DiLoCo}")
+        return f"{good}tokens:\n  batch: {4 * sequence}\n  sequence: {sequence}\n"
+
+    assert mistakes(tmp_path, text(most)) == []
+    (found,) = mistakes(tmp_path, text(most + 8))
+    assert (found.line, found.where) == (9, "tokens.sequence")
+    assert found.sentence == f"a sequence of {most + 8:,} tokens is longer than the model takes ({most:,})."
 
 
 def test_these_mistakes_are_told_together_with_the_others(tmp_path: Path) -> None:

@@ -116,21 +116,25 @@ class StartRequest(message.Message):
     RUN_FILE_FIELD_NUMBER: builtins.int
     FILE_NAME_FIELD_NUMBER: builtins.int
     FOLDER_FIELD_NUMBER: builtins.int
+    AGAIN_FIELD_NUMBER: builtins.int
     run_file: builtins.str
     """the text of the YAML file"""
     file_name: builtins.str
     folder: builtins.str
     """where relative model paths start (on the coordinator's PC)"""
+    again: builtins.bool
+    """even while a run of that name is going"""
     def __init__(
         self,
         *,
         run_file: builtins.str = ...,
         file_name: builtins.str = ...,
         folder: builtins.str = ...,
+        again: builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["file_name", b"file_name", "folder", b"folder", "run_file", b"run_file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["again", b"again", "file_name", b"file_name", "folder", b"folder", "run_file", b"run_file"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
