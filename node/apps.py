@@ -67,8 +67,14 @@ def listed(home: Path) -> list[dict[str, object]]:
 
 
 def forget(home: Path, digest: str) -> bool:
-    """Take a consent back: by the digest or its beginning. False: there is none."""
+    """Take a consent back: by the digest or its beginning. False: there is none.
+
+    Raises OwnerMustAct when several begin like that.
+    """
     found = [path for path in (home / "apps").glob("[0-9a-f]*") if digest and path.name.startswith(digest)]
+    if len(found) > 1:
+        several = ", ".join(f"{path.name[: len(digest) + 8]}..." for path in sorted(found))
+        raise OwnerMustAct(f"{len(found)} allowed apps begin with {digest!r}: {several}. Write more of it.")
     for path in found:
         shutil.rmtree(path)
     return bool(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ def look(
     if _sound(blobs, model):
         return ""
     if parent is not None and delta is not None and _sound(blobs, parent) and _sound(blobs, delta):
-        own = private_folder(blobs.root / "spool") / f"{job.run}.mended"
+        own = private_folder(blobs.root / "spool") / f"{job.run}.{os.getpid()}.mended"
         made = add_delta(blobs.path(parent), blobs.path(delta), own, job.tensors, job.codec)
         if made == model:
             blobs.adopt(own, model)
