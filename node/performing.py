@@ -29,7 +29,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
-from node.logic.state import State
+from node.logic.state import State, lost
 from node.logic.wishes import (
     AskVerdict,
     Collect,
@@ -93,7 +93,7 @@ class Performing:
                     await means.trainer.keep(wish, job)
             case Train(duty):
                 if await self._sound(duty.model):
-                    await means.trainer.train(duty)
+                    await means.trainer.train(duty, lost(self._state(), duty.run))
             case Evaluate(duty):
                 if await self._sound(duty.model):
                     await means.trainer.evaluate(duty)

@@ -117,6 +117,12 @@ def done(state: State, duty: Duty) -> bool:
     return kept is not None and kept.update.model == duty.model
 
 
+def lost(state: State, run: RunId) -> tuple[int, ...]:
+    """The rounds of which we know that our update did not count: what we read in them is to be read again."""
+    gone = (Verdict.LATE, Verdict.REFUSED, Verdict.ABANDONED)
+    return tuple(sorted(round_ for (of, round_), kept in state.updates.items() if of == run and kept.verdict in gone))
+
+
 def asked(state: State, update: Update) -> bool:
     """Whether the coordinator still names this round as one to train in."""
     return any((duty.kind, duty.run, duty.round) == (Kind.TRAIN, update.run, update.round) for duty in state.duties)

@@ -46,7 +46,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
-from node.logic.state import Phase, State, pending, task
+from node.logic.state import Phase, State, lost, pending, task
 from node.logic.wishes import (
     AskVerdict,
     Collect,
@@ -170,6 +170,16 @@ def test_a_finished_update_is_sent_and_the_trainer_waits(training: State) -> Non
 def test_a_round_is_not_trained_twice(training: State) -> None:
     done = after(training, UpdateWritten(update(1)), VerdictHeard(RUN, 1, Verdict.ACCEPTED, ""))
     assert plan(after(done, DutiesTold((train(1),)))) == [KEEP]
+
+
+def test_the_trainer_is_told_which_rounds_did_not_count(opened: State) -> None:
+    fates = [Verdict.COUNTED, Verdict.REFUSED, Verdict.ACCEPTED, Verdict.ABANDONED, Verdict.LATE, Verdict.NOTHING]
+    for round_, fate in enumerate(fates, 1):
+        written = UpdateWritten(replace(update(1), round=round_))
+        opened = after(opened, written, VerdictHeard(RUN, round_, fate, ""))
+    waiting = UpdateWritten(replace(update(1), round=7))
+    assert lost(after(opened, waiting), RUN) == (2, 4, 5, 6)
+    assert lost(opened, RunId("another-run-aaaaaa")) == ()
 
 
 def test_an_offline_node_goes_on_training_and_sends_later(training: State) -> None:
