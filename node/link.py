@@ -49,10 +49,12 @@ class Link:
         log: Log,
         addresses_heard: Callable[[tuple[str, ...]], None] = lambda _: None,
         steady: Steady | None = None,
+        doubt: Callable[[], Awaitable[Refused | None]] | None = None,
     ) -> None:
+        """`doubt` looks for the reason when a host hangs up without a word."""
         self._dial, self._introduce, self._activity, self._hear = dial, introduce, activity, hear
         self._sent, self._log, self._addresses_heard = sent, log, addresses_heard
-        self._steady = steady or Steady()
+        self._steady, self._doubt = steady or Steady(), doubt
         self._session: Session | None = None
         self._linked = asyncio.Event()
         self._fresh = asyncio.Event()
@@ -183,7 +185,13 @@ class Link:
 
     async def _open(self) -> Session:
         """Dial, greet, and be welcomed."""
-        session = await greet(await self._dial(), self._introduce(), self._sent, self._steady.now)
+        line = await self._dial()
+        try:
+            session = await greet(line, self._introduce(), self._sent, self._steady.now)
+        except TryLater as error:
+            if self._doubt is not None and (found := await self._doubt()) is not None:
+                raise found from error
+            raise
         ahead = session.clock_ahead + self._steady.wall_ahead()
         if abs(ahead) > clock.WARN:
             off = clock.difference_words(ahead)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from node import membership, probe, renewal, status
+from node import hosts_clock, membership, probe, renewal, status
 from node.blobs_link import BlobsLink
 from node.connection import Connection, connect
 from node.home import data_counts, settings
@@ -94,7 +94,8 @@ class Agent:
         self.state = self.memory.load(State())
         self.steady = Steady()
         self.link = Link(
-            self.dial, self.introduction, self.activity, self.hear, self.sent, log, self.learn_addresses, self.steady
+            self.dial, self.introduction, self.activity, self.hear, self.sent, log, self.learn_addresses, self.steady,
+            doubt=lambda: hosts_clock.doubt(home, self.note_sent),
         )  # fmt: skip
         self.trainer = Trainer(home, self.settings, self.blobs, self.hear)
         means = Means(home, self.blobs, BlobsLink(self.blobs, self.sent), self.link, self.trainer, self.sent, log)

@@ -53,6 +53,24 @@ def outside(not_before: float, not_after: float, now: float) -> Refused | None:
     )
 
 
+def hosts_trouble(not_before: float, not_after: float, now: float, ahead: float) -> Refused | None:
+    """A refusal when this PC's certificate, valid here and `now`, is not so by the host's clock.
+
+    `ahead`: this PC's clock minus the host's, seconds.
+    """
+    theirs = now - ahead
+    if not_before <= theirs <= not_after:
+        return None
+    about = round(abs(ahead), -2)  # the same words each time it is tried
+    off = f"{span(about)} {'behind' if ahead > 0 else 'ahead of'} this PC's"
+    return Refused(
+        Refusal.CLOCK,
+        f"The host's clock is {off}, so it does not take this PC's certificate, and the connection breaks. "
+        "Ask the host to set its clock to automatic (or set this PC's, if that is the wrong one); it is tried again by "
+        "itself.",
+    )
+
+
 def span(seconds: float) -> str:
     """90 -> "1.5 min". Seconds, minutes, hours or days, whichever reads best."""
     for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):

@@ -15,6 +15,7 @@ import grpc.aio
 import pytest
 
 from node import membership
+from node.hosts_clock import doubt
 from node.join import join
 from node.renewal import due, renew
 from shared import disk, identity, invite
@@ -440,5 +441,21 @@ def test_the_node_id_comes_from_the_key_and_from_nothing_else(tmp_path: Path) ->
             member = await join(await host.word(), tmp_path / "ana", "ana-pc", Told())
             key = identity.load_key(tmp_path / "ana" / "pki" / "node.key")
             assert member.node == node_id(identity.public_key(key))
+
+    run(work())
+
+
+def test_a_host_that_is_behind_is_asked_why_it_hung_up(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with hosting(tmp_path / "host") as host:
+            await join(await host.word(), tmp_path / "ana", "ana-pc", Told())
+            assert await doubt(tmp_path / "ana", lambda what, size: None) is None
+            host.enrol_door.clock_ahead = -3600.0
+            found = await doubt(tmp_path / "ana", lambda what, size: None)
+            assert found is not None
+            assert found.sentence.startswith(
+                "The host's clock is 1.0 h behind this PC's, so it does not take this PC's"
+            )
+        assert await doubt(tmp_path / "ana", lambda what, size: None) is None  # nobody answers
 
     run(work())

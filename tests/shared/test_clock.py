@@ -43,3 +43,14 @@ def test_renewal_comes_at_two_thirds_and_jitter_makes_it_earlier_only() -> None:
 
 def test_moments_are_told_in_utc() -> None:
     assert clock.moment(1_777_842_240) == "3 May 2026 at 21:04 UTC"
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(3600.0, "1.0 h behind this PC's"), (-8 * DAY, "8.0 days ahead of this")])
+def test_a_host_whose_clock_makes_our_certificate_invalid_is_named(ahead: float, words: str) -> None:
+    refused = clock.hosts_trouble(1_000_000.0, 1_000_000.0 + 7 * DAY, 1_000_600.0, ahead)
+    assert refused is not None
+    assert words in refused.sentence
+
+
+def test_a_host_whose_clock_is_off_is_no_reason_while_our_certificate_is_valid_by_it() -> None:
+    assert clock.hosts_trouble(1_000_000.0, 1_000_000.0 + 7 * DAY, 1_000_000.0 + DAY, 3600.0) is None
