@@ -58,7 +58,11 @@ class Federation:
             "coordinator.federation",
             ["--blobs", str(self._home / "blobs"), "--work", str(work), "--cache", str(self._cache)],
             log=self._home / "log" / f"{self._run}.log",
-            environment={"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "HF_HUB_OFFLINE": "1"},
+            environment={
+                "FLWR_TELEMETRY_ENABLED": "0",
+                "FLWR_DISABLE_UPDATE_CHECK": "1",
+                "HF_HUB_DISABLE_TELEMETRY": "1",
+            },
         )
         self._facts, self._owed = self._child.facts(), 0
         if (opening := self._opening()) is not None:

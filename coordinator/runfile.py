@@ -124,6 +124,7 @@ def _attention(chosen: Attention) -> Attention:
 class _RunFile(_Part):
     run: str = Field(min_length=1, max_length=64)
     model: str = Field(min_length=1)
+    warm_start: str | None = Field(None, min_length=1)  # a larger model; `model` then only says how large
     recipe: Literal["full"] | _Lora
     rounds: int = Field(ge=1, le=100_000)
     round_length: Annotated[tuple[int | None, float | None], BeforeValidator(_round_length)]
@@ -190,6 +191,7 @@ def _spec(run: _RunFile) -> Spec:
     return {
         "run": run.run,
         "model": run.model,
+        "warm_start": run.warm_start,
         "recipe": {
             "kind": "lora",
             "rank": lora.lora,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from node.cli import progress_line
-from node.home import default_home
+from node.home import cache, default_home
 from shared.commands import run_app
 from shared.errors import OwnerMustAct, TryLater
 
@@ -62,6 +63,28 @@ def try_(
     arguments += ["--prompt", words[-1], "--tokens", str(tokens)] + (["--chat"] if chat else [])
     done = subprocess.run([sys.executable, "-m", "node.train.try_model", *arguments], check=False)
     raise typer.Exit(done.returncode)
+
+
+@app.command()
+def shrink(
+    source: Annotated[str, typer.Argument(help="The larger model: a folder, a package, or hf:ORG/NAME@COMMIT.")],
+    size: Annotated[str, typer.Argument(help="How large the new one is: potluck-125m, or a config.json.")],
+    to: Annotated[Path, typer.Option(help="Where to put it.")],
+    text: Annotated[Path | None, typer.Option(help="Show the loss at step 0 on this text.")] = None,
+) -> None:
+    """Start a smaller model from a larger one: some of its layers and of their width."""
+    arguments = ["shrink", source, size, "--to", str(to), "--cache", str(cache())]
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.models", *arguments], stdout=subprocess.PIPE, text=True, check=False
+    )
+    said = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    if said.get("fact") != "shrunk":
+        raise OwnerMustAct(str(said.get("sentence", f"It failed (exit code {done.returncode}).")))
+    typer.echo(said["folder"])
+    if text is not None:
+        folders = ["--small", said["folder"], "--large", said["larger"], "--text", str(text)]
+        done = subprocess.run([sys.executable, "-m", "node.train.first_loss", *folders], text=True, check=False)
+        raise typer.Exit(done.returncode)
 
 
 def main(arguments: list[str] | None = None) -> int:

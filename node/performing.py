@@ -169,9 +169,12 @@ class Performing:
         except Refused:  # damaged on this disk, and set aside
             self._hear(BlobsGone(frozenset({digest})))
             return
-        found = await bases.provide(read, means.blobs, cache(), means.home / "log" / "models.log")
+        found = await bases.provide(read, means.blobs, cache(), means.home / "log" / "models.log", self._said_of_base)
         self._hear(BlobsHere(found))
         self._hear(JobRead(digest, read))
+
+    def _said_of_base(self, sentence: str) -> None:
+        self._means.log.warn("base-model", why=sentence)
 
     async def _make_model(self, wish: MakeModel) -> None:
         """One fp32 add in a child (numpy stays out of the agent); wrong bytes mean: fetch the whole model."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from coordinator.federation.__main__ import QUIET
 from shared.errors import PotluckError
 from shared.models.materialise import context, require
+from shared.models.warm import sizes_of
 
 
 def main() -> int:
@@ -22,8 +23,16 @@ def main() -> int:
     from coordinator.federation.choose import travel
 
     spec, folder = json.load(sys.stdin), sys.argv[1]
+
+    def larger() -> None:
+        """What `warm_start` names, and whether `model` says how large the new one is."""
+        if spec["warm_start"]:
+            sizes_of(spec["model"], folder)
+            require(spec["warm_start"], folder)
+
     looks: dict[str, Callable[[], object]] = {
         "model": lambda: (app.load if app.is_app(spec["model"]) else require)(spec["model"], folder),
+        "warm_start": larger,
         "strategy": lambda: travel(spec),
     }
     found = [[part, words] for part, look in looks.items() if (words := _trouble(look))]

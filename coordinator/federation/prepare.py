@@ -21,7 +21,7 @@ from shared.disk import require_space, sync_folder
 from shared.errors import PeerMisbehaved
 from shared.ids import Digest, RunId
 from shared.job import Job, TensorSpec, dump, parse
-from shared.models import initial, materialise, trainables
+from shared.models import initial, materialise, trainables, warm_start
 from shared.models.folder import check, travelling
 from shared.models.trainables import Recipe
 
@@ -40,7 +40,8 @@ def prepare(run: RunId, spec: Spec, folder: str, cache: Path, blobs: Blobs) -> P
     update, codec = travel(spec)
     if app.is_app(spec["model"]):
         return _prepare_app(run, spec, app.load(spec["model"], folder), blobs)
-    base = materialise(spec["model"], folder, cache)
+    source = spec.get("warm_start")
+    base = warm_start(spec["model"], source, folder, cache) if source else materialise(spec["model"], folder, cache)
     recipe: Recipe = spec["recipe"]
     tensors = trainables(check(base), recipe)
     store = Store(blobs, run, tensors, codec)
@@ -68,7 +69,7 @@ def _job(
         run=run,
         name=spec["run"],
         rounds=spec["rounds"],
-        base=spec["model"],
+        base=f"{spec['model']} started from {spec['warm_start']}" if spec.get("warm_start") else spec["model"],
         files=files,
         lora=rank,
         lora_alpha=(spec["recipe"].get("alpha") or 2 * rank) if rank else 0,

@@ -10,8 +10,9 @@ from shared.models.folder import check, travelling
 from shared.models.materialise import default_cache, materialise, usual_tokenizer
 from shared.models.merge import merge_adapter
 from shared.models.trainables import Recipe, initial, trainables
+from shared.models.warm import warm_start
 
 __all__ = [
     "Recipe", "check", "default_cache", "initial", "materialise", "merge_adapter", "trainables",
-    "travelling", "usual_tokenizer",
+    "travelling", "usual_tokenizer", "warm_start",
 ]  # fmt: skip

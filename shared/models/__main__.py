@@ -1,4 +1,4 @@
-"""`python -m shared.models materialise|merge ...`: for processes that may not import numpy. Prints one JSON fact."""
+"""`python -m shared.models materialise|merge|shrink`: for processes that may not import numpy. Prints one JSON fact."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+from shared.disk import private_folder
 from shared.errors import PotluckError
 from shared.models import default_cache as default_cache
 from shared.models import materialise, merge_adapter
+from shared.models.warm import shrink, sizes_of
 
 
 def main() -> int:
@@ -23,10 +25,19 @@ def main() -> int:
     merge.add_argument("--base", type=Path, required=True)
     merge.add_argument("--adapter", type=Path, required=True)
     merge.add_argument("--out", type=Path, required=True)
+    shrink_ = commands.add_parser("shrink", help="a smaller model, started from a larger one")
+    shrink_.add_argument("source", help="the larger model")
+    shrink_.add_argument("size", help="a named size, or a config.json")
+    shrink_.add_argument("--to", type=Path, required=True)
+    shrink_.add_argument("--cache", type=Path, default=default_cache())
     options = parser.parse_args()
     try:
         if options.command == "materialise":
             fact = {"fact": "materialised", "folder": str(materialise(options.model, options.folder, options.cache))}
+        elif options.command == "shrink":
+            larger, sizes = materialise(options.source, ".", options.cache), sizes_of(options.size, ".")
+            shrink(larger, sizes, private_folder(options.to))
+            fact = {"fact": "shrunk", "folder": str(options.to), "larger": str(larger)}
         else:
             fact = {"fact": "merged", "folder": str(merge_adapter(options.base, options.adapter, options.out))}
     except PotluckError as error:

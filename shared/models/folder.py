@@ -51,11 +51,7 @@ def check(folder: Path) -> dict[str, Any]:
         raise OwnerMustAct(
             f"{folder} brings its own code ({what}), which never travels. Use a model transformers knows."
         )
-    if family_of(config) is None:
-        what = f"{config.get('model_type')}, {config.get('architectures')}"
-        raise OwnerMustAct(f"{folder} holds another kind of model ({what}). Potluck trains {KINDS}.")
-    if "quantization_config" in config:
-        raise OwnerMustAct(f"{folder} is quantised. Use the unquantised weights; each PC shrinks them its own way.")
+    check_config(config, str(folder))
     if not (folder / "tokenizer.json").is_file():
         raise OwnerMustAct(
             f"{folder} has no tokenizer.json. Save its tokenizer there once: AutoTokenizer, save_pretrained."
@@ -63,6 +59,15 @@ def check(folder: Path) -> dict[str, Any]:
     _check_weights(folder, config)
     _check_tokenizer(folder, layout_of(config).words)
     return config
+
+
+def check_config(config: dict[str, Any], where: str) -> None:
+    """Is it a kind of model that is trained here? Raises OwnerMustAct."""
+    if family_of(config) is None:
+        what = f"{config.get('model_type')}, {config.get('architectures')}"
+        raise OwnerMustAct(f"{where} holds another kind of model ({what}). Potluck trains {KINDS}.")
+    if "quantization_config" in config:
+        raise OwnerMustAct(f"{where} is quantised. Use the unquantised weights; each PC shrinks them its own way.")
 
 
 def _check_pickles(folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,27 +15,33 @@ from pathlib import Path
 from shared.disk import private_folder, turn
 from shared.errors import OwnerMustAct
 from shared.models import folder as model_folder
-from shared.models import fresh, smollm2
+from shared.models import fresh, hub, smollm2
 from shared.models.families import layout_of
 
-EDITION = 1  # raised when the bytes we make change, so that an old cache is not taken for the new
+EDITION = 2  # raised when the bytes we make change, so that an old cache is not taken for the new
 PACKAGED = "smollm2-135m"
 
 
 def materialise(model: str, folder: str, cache: Path) -> Path:
-    """The folder of `model`: a package (smollm2-135m), a size (potluck-1b), a config file (x.json), or a model folder;
-    relative paths start at `folder`. Raises OwnerMustAct when there is no such thing or it cannot be used."""
+    """The folder of `model`: a package (smollm2-135m), a size (potluck-1b), a config file (x.json), a model of the hub
+    (hf:ORG/NAME@COMMIT), or a model folder; relative paths start at `folder`.
+
+    Raises OwnerMustAct when there is no such thing or it cannot be used.
+    """
     if model == PACKAGED:
-        return _made(cache, model, smollm2.make)
+        return made(cache, model, smollm2.make)
     if model in fresh.SIZES:
         words = "bytes" if model == "potluck-tiny" or smollm2.installed() is None else "smollm2"
-        return _made(cache, f"{model}-{words}", lambda target: fresh.make_size(model, target))
+        return made(cache, f"{model}-{words}", lambda target: fresh.make_size(model, target))
+    if hub.is_hub(model):
+        name = re.sub(r"[^\w.-]", "--", model.removeprefix(hub.PREFIX))
+        return made(cache, f"hub-{name}", lambda target: hub.lay_out(model, target))
     path = Path(folder, Path(model).expanduser()).resolve()
     if path.is_dir():
         model_folder.check(path)
         return path
     if path.is_file() and path.suffix == ".json":
-        return _made(cache, f"config-{_config_digest(path)}", lambda target: fresh.make_from_config(path, target))
+        return made(cache, f"config-{_config_digest(path)}", lambda target: fresh.make_from_config(path, target))
     raise _no_such(model, path)
 
 
@@ -45,6 +52,8 @@ def require(model: str, folder: str) -> None:
         smollm2.require_installed()
     elif model in fresh.SIZES:
         return
+    elif hub.is_hub(model):
+        model_folder.check_config(hub.look(model), model)
     elif path.is_dir():
         model_folder.check(path)
     elif path.is_file() and path.suffix == ".json":
@@ -59,6 +68,8 @@ def context(model: str, folder: str) -> int:
         return smollm2.CONTEXT
     if model in fresh.SIZES:
         return layout_of(fresh.size_config(model)).context
+    if hub.is_hub(model):
+        return layout_of(hub.look(model)).context
     path = Path(folder, Path(model).expanduser()).resolve()
     return layout_of(model_folder.check(path) if path.is_dir() else fresh.read_config(path)).context
 
@@ -72,15 +83,19 @@ def usual_tokenizer(cache: Path) -> Path | None:
     """SmolLM2's tokenizer.json, for counting tokens before a run brings its own; None where not installed."""
     if smollm2.installed() is None:
         return None
-    return _made(cache, "smollm2-tokenizer", smollm2.make_tokenizer, whole=False) / "tokenizer.json"
+    return made(cache, "smollm2-tokenizer", smollm2.make_tokenizer, whole=False) / "tokenizer.json"
 
 
 def _no_such(model: str, path: Path) -> OwnerMustAct:
     names = ", ".join([PACKAGED, *sorted(fresh.SIZES)])
-    return OwnerMustAct(f"There is no model {model}: neither a folder {path} nor one of {names}.")
+    return OwnerMustAct(
+        f"There is no model {model}: neither a folder {path} nor one of {names}. "
+        "One of the hub is written hf:ORG/NAME@COMMIT."
+    )
 
 
-def _made(cache: Path, name: str, make: Callable[[Path], None], *, whole: bool = True) -> Path:
+def made(cache: Path, name: str, make: Callable[[Path], None], *, whole: bool = True) -> Path:
+    """The folder `name` in the cache, filled by `make` where it is not there yet; `whole`: with a model to check."""
     target = cache / "models" / f"{name}.{EDITION}"
     if target.is_dir():
         return target

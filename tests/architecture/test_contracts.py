@@ -31,6 +31,7 @@ ALSO_WRONG = [
     ("logic-decides-only", "coordinator/logic/verdicts.py", "from shared.rpc.v1 import node_pb2"),
     ("logic-decides-only", "coordinator/logic/runs.py", "import sqlite3"),
     ("the-agent-is-light", "node/link.py", "import safetensors"),
+    ("the-agent-is-light", "node/bases.py", "import huggingface_hub"),
 ]
 
 

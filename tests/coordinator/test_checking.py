@@ -53,6 +53,22 @@ def test_a_model_that_cannot_be_used_is_told_with_its_line(
 
 
 @pytest.mark.parametrize(
+    ("model", "source", "words"),
+    [
+        ("smollm2-135m", "potluck-1b", "only says how large the new one is"),
+        ("potluck-125m", "theirs", "holds pytorch_model.bin"),
+    ],
+)
+def test_a_warm_start_that_cannot_be_is_told_with_its_line(
+    tmp_path: Path, a_pickle: str, model: str, source: str, words: str
+) -> None:
+    text = GOOD.format(model=model, strategy="{name: DiLoCo}") + f"warm_start: {source}\n"
+    (found,) = mistakes(tmp_path, text)
+    assert (found.line, found.where) == (7, "warm_start")
+    assert words in found.sentence
+
+
+@pytest.mark.parametrize(
     ("strategy", "line", "where", "words"),
     [
         ("\n  name: DiLoCo\n  outer: maybe", 8, "strategy.outer", "Write auto, plain, nesterov or a number"),

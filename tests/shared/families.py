@@ -34,9 +34,9 @@ def make_folder(folder: Path, kind: str, *, tied: bool = False, **changes: Any) 
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
     model_type, sizes = KINDS[kind]
-    words = {**sizes, "vocab_size": BYTE_WORDS, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2}
+    words = {**sizes, "vocab_size": BYTE_WORDS, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 2, **changes}
     torch.manual_seed(5)
-    config = CONFIG_MAPPING[model_type](**words, tie_word_embeddings=tied, **changes)
+    config = CONFIG_MAPPING[model_type](**words, tie_word_embeddings=tied)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for parameter in model.parameters():
