@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -36,6 +37,26 @@ def with_port(address: str, port: int) -> str:
     bare = address.strip()
     has_port = bare.rsplit(":", 1)[-1].isdigit() and (bare.count(":") == 1 or bare.startswith("["))
     return bare if has_port else _joined(bare.strip("[]"), port)
+
+
+def port_trouble(bind: str, port: int) -> str:
+    """Why nobody can listen there, asked of the kernel: a sentence."""
+    host = bind.strip("[]")
+    family = socket.AF_INET if host and ":" not in host else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, port))
+    except OSError as error:
+        match error.errno:
+            case errno.EACCES | errno.EPERM:
+                return f"Port {port} is not allowed to you: ports below 1024 are kept for the system."
+            case errno.EADDRNOTAVAIL:
+                return f"This PC has no address {bind} to listen on; the settings say `bind`."
+            case errno.EADDRINUSE:
+                return f"Port {port} is taken by another program. Stop that one first."
+            case _:
+                return f"Port {port} cannot be listened on ({error.strerror})."
+    return f"Port {port} is taken by another program. Stop that one first."  # it was when grpc tried
 
 
 def _interfaces() -> list[str]:

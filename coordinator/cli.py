@@ -48,10 +48,15 @@ def init(
         )
     if not 1 <= port <= 65534:
         raise OwnerMustAct("The port must be between 1 and 65534.")
+    group = slug(cluster)
+    if not any(letter in "abcdefghijklmnopqrstuvwxyz0123456789" for letter in cluster.lower()):
+        raise OwnerMustAct("Give your group a name of a-z and 0-9, for example: potluck coordinator init saturday")
     outside = tuple(addresses.with_port(entry, port + 1) for entry in address or ())
-    words = pki.lay_down(home / "pki", slug(cluster))
-    settings_.save(settings_.Settings(cluster=slug(cluster), port=port, bind=bind, addresses=outside), home)
-    typer.echo(f"Group {slug(cluster)!r} is ready in {home}")
+    words = pki.lay_down(home / "pki", group)
+    settings_.save(settings_.Settings(cluster=group, port=port, bind=bind, addresses=outside), home)
+    if group != cluster:
+        typer.echo(f"{cluster!r} became {group!r}: a group's name is made of a-z, 0-9 and dashes, 32 at most.")
+    typer.echo(f"Group {group!r} is ready in {home}")
     typer.echo(f"  host words   {words}   (friends will see the same words)")
     typer.echo(f"  keep safe    {home / 'pki' / 'ca.key'}")
     typer.echo("               without it all must join again; with it anyone can be you")
@@ -80,12 +85,19 @@ def invite(
     from shared.rpc.v1 import operator_pb2
     from shared.units import duration
 
+    try:
+        seconds = min(int(duration(valid)), 1 << 32)
+    except ValueError as error:
+        raise OwnerMustAct(str(error)) from error
+
     async def ask() -> operator_pb2.InviteReply:
         async with calling(settings_.home(), "making an invite") as host:
-            request = operator_pb2.InviteRequest(name=name, valid_seconds=int(duration(valid)), addresses=address or ())
+            request = operator_pb2.InviteRequest(name=name, valid_seconds=seconds, addresses=address or ())
             return await host.Invite(request, timeout=10)
 
     reply = asyncio.run(ask())
+    if reply.warning:
+        typer.echo(f"{reply.warning} Two PCs of one name are hard to tell apart.", err=True)
     if not sys.stdout.isatty():
         typer.echo(reply.word)
         return
@@ -102,7 +114,7 @@ def nodes(as_json: Json = False) -> None:
 
 @app.command()
 def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: potluck coordinator nodes)")]) -> None:
-    """Remove a PC from the group, at once."""
+    """Remove a PC from the group, at once; an open invite of that name is withdrawn."""
     from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2
 
@@ -111,10 +123,13 @@ def revoke(node: Annotated[str, typer.Argument(help="The PC's name or id (see: p
             return await host.Revoke(operator_pb2.RevokeRequest(node=node), timeout=10)
 
     reply = asyncio.run(ask())
-    typer.echo(
-        f"{reply.name} ({reply.node}) is out; {plural(reply.streams_cut, 'open connection')} cut. "
-        "Its key will not be let in again."
-    )
+    if reply.node:
+        typer.echo(
+            f"{reply.name} ({reply.node}) is out; {plural(reply.streams_cut, 'open connection')} cut. "
+            "Its key will not be let in again."
+        )
+    if reply.invites_withdrawn:
+        typer.echo(f"{plural(reply.invites_withdrawn, 'open invite')} for {reply.name} withdrawn.")
 
 
 @app.command()

@@ -90,7 +90,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
         )
         work = Work(home, settings_.cache(), ledger, blobs, transfers, heartbeats, log)
         identity = tls.ServerIdentity(authority.issue_server(), authority.certificate_pem, issue=authority.issue_server)
-        servers = await open_doors(settings, identity, guard, nodes, operator, enrol)
+        servers = await open_doors(home, settings, identity, guard, nodes, operator, enrol)
         say_where(settings, authority, reachable)
         log.info("up", cluster=settings.cluster, port=settings.port, runs=len(ledger.state.runs))
         try:
@@ -111,6 +111,7 @@ async def coordinate(home: Path, settings: Settings, log: Log) -> None:
 
 
 async def open_doors(
+    home: Path,
     settings: Settings,
     identity: tls.ServerIdentity,
     guard: Guard,
@@ -132,8 +133,8 @@ async def open_doors(
         except RuntimeError as error:
             await asyncio.gather(members.stop(0), joining.stop(0))  # or they complain at the very end
             raise OwnerMustAct(
-                f"Port {port} is taken by another program (or not allowed). Stop that one, or choose another port "
-                "in the coordinator's settings.json."
+                f"{addresses.port_trouble(settings.bind, port)} Choose another `port` in {home / 'settings.json'} "
+                "(a new group gets its own with: potluck coordinator init NAME --port 7643)."
             ) from error
         await server.start()
     return [members, joining]

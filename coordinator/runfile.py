@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -24,11 +24,12 @@ Spec = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Mistake:
     line: int  # 1-based
-    where: str  # "optimizer.lr"
+    where: str  # "optimizer.lr"; empty: the file itself
     sentence: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.where}: {self.sentence}"
+        where = f"{self.where}: " if self.where else ""
+        return f"line {self.line}: {where}{self.sentence}"
 
 
 STRATEGIES = (  # those that coordinator/federation knows
@@ -38,6 +39,11 @@ STRATEGIES = (  # those that coordinator/federation knows
     "DifferentialPrivacyClientSideFixedClipping", "DifferentialPrivacyClientSideAdaptiveClipping",
 )  # fmt: skip
 
+
+NOT_YAML = (
+    "here the file stops being a list of `name: value` lines. Look for a missing or second colon, a missing quote or "
+    "bracket, a tab, or a wrong indent, in this line or just above"
+)
 
 Further = Callable[[Spec], list[tuple[list[str], str]]]  # what else is wrong with a run: where in the file, and why
 
@@ -152,9 +158,9 @@ def check(text: str, further: Further = lambda _: []) -> tuple[Spec | None, list
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        return None, [Mistake(line, "the file", f"is not YAML: {getattr(error, 'problem', error)}")]
+        return None, [Mistake(line, "", NOT_YAML)]
     if not isinstance(raw, dict):
-        return None, [Mistake(1, "the file", "must be a list of `name: value` lines (see deploy/examples/)")]
+        return None, [Mistake(1, "", "the file must be a list of `name: value` lines (see deploy/examples/)")]
     if isinstance(raw.get("optimizer"), dict) and isinstance(raw["optimizer"].get("lr"), str):
         raw["optimizer"]["lr"] = _number(raw["optimizer"]["lr"])  # YAML 1.1 reads 5e-5 as text
     try:
@@ -256,7 +262,34 @@ def _sentence(path: list[Any], detail: Any) -> str:
         case "value_error":
             return str(context["error"])
         case _:
-            return f"{given!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{given!r} is not allowed; {_wanted(detail['type'], context)}"
+
+
+def _wanted(kind: str, limits: Mapping[str, Any]) -> str:
+    """What pydantic missed, in plain words."""
+    match kind:
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            (limit,) = limits.values()
+            words = {"greater_than": "more than", "less_than": "less than", "less_than_equal": "at most"}
+            return f"it must be {words.get(kind, 'at least')} {limit:,.10g}"
+        case "string_too_short":
+            return "it must not be empty"
+        case "string_too_long":
+            return f"it may have {limits['max_length']} characters"
+        case "too_short" | "too_long" | "tuple_type":
+            return "write a list in brackets of the right length"
+        case _ if kind.startswith("int"):
+            return "write a whole number"
+        case _ if kind.startswith("float"):
+            return "write a number"
+        case _ if kind.startswith("bool"):
+            return "write true or false"
+        case _ if kind.startswith("string_pattern"):
+            return "use letters, digits and _ only"
+        case _ if kind.startswith("string"):
+            return "write a text"
+        case _:
+            return "write it as in deploy/examples/"
 
 
 def _known(path: list[Any]) -> list[str]:

@@ -11,7 +11,7 @@ from coordinator import runfile
 from coordinator.addresses import with_port
 from coordinator.logic import members
 from coordinator.logic.facts import RunStarted, RunStopped
-from coordinator.logic.members import InviteMade
+from coordinator.logic.members import InviteMade, Revoked
 from coordinator.logic.runs import RUN_EDGES
 from coordinator.status import going_already
 from shared import invite
@@ -49,11 +49,12 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
             extra = [with_port(address, self._enrol_port) for address in request.addresses]
             addresses = tuple(dict.fromkeys([*extra, *self._addresses]))
             at = self._ledger.now()
+            warning = members.namesakes(self._ledger.state.members, name, at)
             made = invite.fresh(self._pin, at + request.valid_seconds, addresses)
             fact = InviteMade(at, made.id.hex(), name, invite.secret_hash(made.secret), made.expires)
             await self._ledger.record(fact)
             return operator_pb2.InviteReply(
-                word=invite.word(made), expires_ms=int(made.expires * 1000), addresses=addresses
+                word=invite.word(made), expires_ms=int(made.expires * 1000), addresses=addresses, warning=warning
             )
         raise AssertionError("answering aborts")
 
@@ -61,12 +62,19 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
         self, request: operator_pb2.RevokeRequest, context: Context
     ) -> operator_pb2.RevokeReply:
         async with refusal.answering(context):
-            fact = members.revoke(self._ledger.state.members, request.node, self._ledger.now())
-            if isinstance(fact, Refused):
-                raise fact
-            node, name = fact.node, self._ledger.state.members.nodes[fact.node].name
-            await self._ledger.record(fact)
-            return operator_pb2.RevokeReply(node=node, name=name, streams_cut=self._guard.cut(node))
+            known = self._ledger.state.members
+            facts = members.remove(known, request.node, self._ledger.now())
+            if isinstance(facts, Refused):
+                raise facts
+            reply = operator_pb2.RevokeReply(name=request.node)
+            for fact in facts:
+                await self._ledger.record(fact)
+                if isinstance(fact, Revoked):
+                    reply.node, reply.name = fact.node, known.nodes[fact.node].name
+                    reply.streams_cut = self._guard.cut(fact.node)
+                else:
+                    reply.invites_withdrawn += 1
+            return reply
         raise AssertionError("answering aborts")
 
     async def Start(  # noqa: N802

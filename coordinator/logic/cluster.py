@@ -33,7 +33,7 @@ from coordinator.logic.facts import (
     UpdateRefused,
     Uploaded,
 )
-from coordinator.logic.members import InviteFailed, InviteMade, Joined, MemberFact, Members, Revoked
+from coordinator.logic.members import InviteFailed, InviteMade, InviteWithdrawn, Joined, MemberFact, Members, Revoked
 from coordinator.logic.presence import Link, Presence
 from coordinator.logic.round_state import Phase, Standing, unmeasured, updates
 from coordinator.logic.runs import Ready, Run, RunPhase
@@ -68,7 +68,7 @@ def apply(cluster: Cluster, fact: Fact) -> Cluster:
     match fact:
         case CoordinatorStarted() | Elapsed() | Extended():
             return cluster
-        case InviteMade() | InviteFailed() | Joined():
+        case InviteMade() | InviteFailed() | InviteWithdrawn() | Joined():
             return replace(cluster, members=members.apply(cluster.members, fact))
         case Revoked():
             return _revoke(cluster, fact)

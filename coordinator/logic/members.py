@@ -2,6 +2,7 @@
 
     open --Joined--> used            an invite is bound to the first key that used it; that key may ask again
       |--5 x InviteFailed--> burnt
+      |--InviteWithdrawn--> withdrawn
       '--its time passes--> expired
 
 Repeated facts change nothing. A revoked key never comes back; its PC makes a new key and needs a new invite.
@@ -56,7 +57,15 @@ class Revoked:
     node: NodeId
 
 
-MemberFact = InviteMade | InviteFailed | Joined | Revoked
+@dataclass(frozen=True, slots=True)
+class InviteWithdrawn:
+    """The host took back an invite that nobody had used."""
+
+    at: float
+    id: str
+
+
+MemberFact = InviteMade | InviteFailed | Joined | Revoked | InviteWithdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ class Invited:
     tries: int = 0  # wrong ones
     node: NodeId | None = None  # who used it
     used: float = 0.0  # when
+    withdrawn: float | None = None  # when the host took it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,7 @@ class InviteState(StrEnum):
     USED = "used"
     EXPIRED = "expired"
     BURNT = "burnt"
+    WITHDRAWN = "withdrawn"
 
 
 def apply(members: Members, fact: MemberFact) -> Members:
@@ -112,6 +123,11 @@ def apply(members: Members, fact: MemberFact) -> Members:
             if member is None or member.revoked is not None:
                 return members
             return replace(members, nodes={**members.nodes, fact.node: replace(member, revoked=fact.at)})
+        case InviteWithdrawn():
+            invite = members.invites.get(fact.id)
+            if invite is None or invite.node is not None or invite.withdrawn is not None:
+                return members
+            return _with_invite(members, fact.id, replace(invite, withdrawn=fact.at))
         case _:
             assert_never(fact)
 
@@ -132,6 +148,9 @@ def join(
         return None, _burnt()
     if not hmac.compare_digest(invite.secret_hash, secret_hash):
         return _wrong_secret(invite_id, invite, phase, now)
+    if invite.withdrawn is not None:
+        sentence = f"The host withdrew this invite on {moment(invite.withdrawn)}. Ask the host for a new one."
+        return None, Refused(Refusal.INVITE_EXPIRED, sentence)
     if phase is InviteState.USED and invite.node != node:
         return None, _used(members, invite)
     if (member := members.nodes.get(node)) is not None and member.revoked is not None:
@@ -160,21 +179,39 @@ def standing(members: Members, node: NodeId, public_key: str) -> Refused | None:
     return _revoked(member, member.revoked) if member.revoked is not None else None
 
 
+def remove(members: Members, who: str, now: float) -> tuple[Revoked | InviteWithdrawn, ...] | Refused:
+    """What `revoke WHO` means: the PC with this id or name goes, and so do the open invites of that name."""
+    open_ = [id_ for id_, invite in members.invites.items() if state(invite, now) is InviteState.OPEN]
+    invites = tuple(InviteWithdrawn(now, id_) for id_ in open_ if members.invites[id_].name == clean(who))
+    match revoke(members, who, now):
+        case Revoked() as revoked:
+            return (revoked, *invites)
+        case _ if invites and not _present(members, who):
+            return invites
+        case refused:
+            return refused
+
+
+def namesakes(members: Members, name: str, now: float) -> str:
+    """Who has this name already, in words; nothing when nobody does."""
+    if _present(members, name):
+        return f"A PC called {name} is in the group already."
+    if any(invite.name == name and state(invite, now) is InviteState.OPEN for invite in members.invites.values()):
+        return f"There is an open invite for {name} already."
+    return ""
+
+
 def revoke(members: Members, who: str, now: float) -> Revoked | Refused:
     """Remove the PC with this id (or its beginning) or name, if only one has it. Twice is the same removal."""
     if (member := members.nodes.get(NodeId(who))) is not None:
         return Revoked(now if member.revoked is None else member.revoked, NodeId(who))
-    present = {node: member for node, member in members.nodes.items() if member.revoked is None}
-    named = [node for node, member in present.items() if member.name == who]
-    if not named and len(who) >= _SHORT_ID:
-        named = [node for node in present if node.startswith(who)]
-    match named:
+    match _present(members, who):
         case [node]:
             return Revoked(now, node)
         case []:
-            sentence = f"No PC here is called {who!r}. `potluck coordinator nodes` lists them."
+            sentence = f"No PC and no open invite here is called {who!r}. `potluck coordinator nodes` lists them."
             return Refused(Refusal.NOT_REGISTERED, sentence)
-        case _:
+        case named:
             sentence = f"{len(named)} PCs are called {who!r}: {', '.join(sorted(named))}. Give the id of one."
             return Refused(Refusal.NOT_REGISTERED, sentence)
 
@@ -191,6 +228,8 @@ def state(invite: Invited, now: float) -> InviteState:
         return InviteState.USED
     if invite.tries >= TRIES:
         return InviteState.BURNT
+    if invite.withdrawn is not None:
+        return InviteState.WITHDRAWN
     return InviteState.EXPIRED if now > invite.expires else InviteState.OPEN
 
 
@@ -201,11 +240,22 @@ def clean(name: str) -> str:
     ].strip()
 
 
+def _present(members: Members, who: str) -> list[NodeId]:
+    """The PCs of that name that were not removed, or else those whose id begins so."""
+    present = {node: member for node, member in members.nodes.items() if member.revoked is None}
+    named = [node for node, member in present.items() if member.name == who]
+    if not named and len(who) >= _SHORT_ID:
+        named = [node for node in present if node.startswith(who)]
+    return named
+
+
 def _joined(members: Members, fact: Joined) -> Members:
     """The first key to use an invite has it. A PC that joins again keeps its place, under its new name."""
     invite = members.invites.get(fact.invite)
     before = members.nodes.get(fact.node)
-    if invite is None or invite.node is not None or (before is not None and before.revoked is not None):
+    if invite is None or invite.node is not None or invite.withdrawn is not None:
+        return members
+    if before is not None and before.revoked is not None:
         return members
     member = replace(before, name=fact.name) if before is not None else Member(fact.name, fact.public_key, fact.at)
     members = replace(members, nodes={**members.nodes, fact.node: member})

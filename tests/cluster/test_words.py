@@ -80,6 +80,28 @@ def test_an_invite_that_has_expired_says_until_when_it_was_good(group: Group) ->
     assert "new one" in said
 
 
+def test_a_withdrawn_invite_lets_nobody_in_and_says_so(up: Group) -> None:
+    pasted = word(up)
+    again = up.say(up.host.home, "coordinator", "invite", "ana")
+    assert again.err.startswith("There is an open invite for ana already.")
+    assert "2 open invites for ana withdrawn" in up.host.potluck("revoke", "ana")
+    assert "The host withdrew this invite on" in sentence(join(up, pasted))
+    assert up.status()["nodes"] == []
+
+
+def test_a_length_of_time_that_is_none_is_told_in_words(up: Group) -> None:
+    said = sentence(up.say(up.host.home, "coordinator", "invite", "cy", "--valid", "soon"))
+    assert said == '"soon" is not a length of time. Write a number and a unit, such as 90s, 10 min or 2h.'
+    said = sentence(up.say(up.host.home, "coordinator", "invite", "cy", "--valid", "99999999 weeks"))
+    assert said == "An invite is valid for a minute to thirty days."
+
+
+def test_a_group_needs_a_name_and_hears_when_it_is_changed(group: Group) -> None:
+    new = group.folder / "new"
+    assert "Give your group a name" in sentence(group.say(new, "coordinator", "init", ""))
+    assert "'a b/ü' became 'a-b'" in group.say(new, "coordinator", "init", "a b/ü").out
+
+
 def test_a_cut_word_says_that_something_is_missing(up: Group) -> None:
     pasted = word(up)
     said = sentence(join(up, pasted[:-7]))
@@ -146,6 +168,8 @@ def test_a_taken_port_names_the_port(group: Group) -> None:
         taken.listen()
         said = sentence(group.say(group.host.home, "coordinator", "up"))
     assert f"Port {group.port} is taken" in said
+    assert str(group.host.home / "coordinator" / "settings.json") in said
+    assert "init NAME --port" in said
 
 
 def test_a_home_in_use_is_not_used_twice(up: Group) -> None:

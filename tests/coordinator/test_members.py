@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +14,7 @@ from coordinator.logic.members import (
     InviteFailed,
     InviteMade,
     InviteState,
+    InviteWithdrawn,
     Joined,
     MemberFact,
     Members,
@@ -177,6 +178,29 @@ def test_a_pc_is_revoked_by_id_or_by_a_name_that_only_one_has() -> None:
     assert "potluck coordinator nodes" in nobody.sentence
 
 
+def test_an_open_invite_of_that_name_is_withdrawn_and_lets_nobody_in() -> None:
+    facts = rules.remove(INVITED, "ana", 300.0)
+    assert facts == (InviteWithdrawn(300.0, "i1"),)
+    members = rules.apply(INVITED, facts[0])
+    assert rules.state(members.invites["i1"], 400.0) is InviteState.WITHDRAWN
+    fact, refused = ask(members, now=400.0)
+    assert fact is None
+    assert refused is not None
+    assert "The host withdrew this invite on 1 Jan 1970" in refused.sentence
+    assert isinstance(rules.remove(members, "ana", 500.0), Refused)
+
+
+def test_a_pc_and_the_open_invites_of_its_name_go_together() -> None:
+    members = rules.apply(step(INVITED, name="ana")[0], InviteMade(250.0, "i2", "ana", "good", 2000.0))
+    assert rules.remove(members, "ana", 300.0) == (Revoked(300.0, ANA), InviteWithdrawn(300.0, "i2"))
+
+
+def test_a_name_that_is_taken_is_told() -> None:
+    assert rules.namesakes(Members(), "ana", 200.0) == ""
+    assert "open invite for ana" in rules.namesakes(INVITED, "ana", 200.0)
+    assert "PC called ana" in rules.namesakes(step(INVITED, name="ana")[0], "ana", 200.0)
+
+
 TIMES = (0.0, 300.0, 700.0, 1600.0)
 NODES = (ANA, BO, NodeId("zoe-node"))
 POOL: list[MemberFact] = [
@@ -184,8 +208,9 @@ POOL: list[MemberFact] = [
     *(InviteFailed(at, id_, tries) for at in TIMES for id_ in ("i1", "i2") for tries in range(1, TRIES + 2)),
     *(Joined(at, id_, node, "x", node + "-key") for at in TIMES for id_ in ("i1", "i2") for node in NODES),
     *(Revoked(at, node) for at in TIMES for node in NODES),
+    *(InviteWithdrawn(at, id_) for at in TIMES for id_ in ("i1", "i2")),
 ]
-KINDS = [[fact for fact in POOL if isinstance(fact, kind)] for kind in (InviteMade, InviteFailed, Joined, Revoked)]
+KINDS = [[fact for fact in POOL if isinstance(fact, kind)] for kind in get_args(MemberFact)]
 FACTS = st.sampled_from(KINDS).flatmap(st.sampled_from)  # each kind as often as the others
 
 

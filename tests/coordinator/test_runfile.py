@@ -53,6 +53,34 @@ evaluate: sometimes
     words = {m.where: m.sentence for m in mistakes}
     assert "round_length" in words["round_lenght"]
     assert "cosine" in words["optimizer.schedule"]
+    assert words["rounds"] == "'many' is not allowed; write a whole number"
+    assert words["optimizer.lr"] == "-1 is not allowed; it must be more than 0"
+
+
+def test_what_is_no_run_file_at_all_is_told_in_plain_words() -> None:
+    (mistake,) = check("run: x\nmodel: a: b\n")[1]
+    assert str(mistake).startswith("line 2: here the file stops being a list of `name: value` lines.")
+    (mistake,) = check("- run\n")[1]
+    assert str(mistake).startswith("line 1: the file must be a list of `name: value` lines")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("quorum: 2.5", "write a whole number"),
+        ("quorum: 0", "it must be at least 1"),
+        ("dropout: half", "write a number"),
+        ("dropout: 1", "it must be less than 1"),
+        ("run: ''", "it must not be empty"),
+        ("tokens: 5", "write it as in deploy/examples/"),
+        ("optimizer: {betas: [0.9]}", "is missing"),
+    ],
+)
+def test_no_mistake_is_told_in_a_programs_own_words(line: str, words: str) -> None:
+    text = "run: a\nmodel: m\nrecipe: full\nrounds: 3\nround_length: 10 min\n"
+    text = text.replace("run: a\n", "") if line.startswith("run") else text
+    (mistake,) = check(f"{text}{line}\n")[1]
+    assert mistake.sentence.endswith(words)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cshared/rpc/v1/operator.proto\x12\npotluck.v1\"G\n\rInviteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvalid_seconds\x18\x02 \x01(\x04\x12\x11\n\taddresses\x18\x03 \x03(\t\"B\n\x0bInviteReply\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x11\n\taddresses\x18\x03 \x03(\t\"\x1d\n\rRevokeRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\">\n\x0bRevokeReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bstreams_cut\x18\x03 \x01(\r\"R\n\x0cStartRequest\x12\x10\n\x08run_file\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\r\n\x05\x61gain\x18\x04 \x01(\x08\"\x19\n\nStartReply\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x1a\n\x0bStopRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x18\n\tStopReply\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x0f\n\rStatusRequest\"\xc9\x01\n\x0bStatusReply\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\r\n\x05words\x18\x02 \x01(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x04 \x01(\x03\x12%\n\x05nodes\x18\x05 \x03(\x0b\x32\x16.potluck.v1.NodeStatus\x12)\n\x07invites\x18\x06 \x03(\x0b\x32\x18.potluck.v1.InviteStatus\x12#\n\x04runs\x18\x07 \x03(\x0b\x32\x15.potluck.v1.RunStatus\"\xc8\x01\n\nNodeStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08sentence\x18\x04 \x01(\t\x12\x10\n\x08hardware\x18\x05 \x01(\t\x12)\n\x04\x64\x61ta\x18\x06 \x03(\x0b\x32\x1b.potluck.v1.DataCountStatus\x12\x14\n\x0clast_seen_ms\x18\x07 \x01(\x03\x12\x16\n\x0e\x62ytes_received\x18\x08 \x01(\x04\x12\x12\n\nbytes_sent\x18\t \x01(\x04\"Q\n\x0f\x44\x61taCountStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\"?\n\x0cInviteStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x03\"\x98\x01\n\tRunStatus\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x0e\n\x06rounds\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x14\n\x0cmodel_folder\x18\x06 \x01(\t\x12(\n\x07history\x18\x07 \x03(\x0b\x32\x17.potluck.v1.RoundStatus\"\x9a\x02\n\x0bRoundStatus\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x11\n\topened_ms\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\x03\x12\x11\n\tclosed_ms\x18\x06 \x01(\x03\x12\r\n\x05model\x18\x07 \x01(\t\x12)\n\x07members\x18\x08 \x03(\x0b\x32\x18.potluck.v1.MemberStatus\x12\x35\n\x07metrics\x18\t \x03(\x0b\x32$.potluck.v1.RoundStatus.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe1\x01\n\x0cMemberStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08sentence\x18\x04 \x01(\t\x12\r\n\x05share\x18\x05 \x01(\x01\x12\x0e\n\x06tokens\x18\x06 \x01(\x04\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\x36\n\x07metrics\x18\x08 \x03(\x0b\x32%.potluck.v1.MemberStatus.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\xf6\x02\n\x08Operator\x12<\n\x06Invite\x12\x19.potluck.v1.InviteRequest\x1a\x17.potluck.v1.InviteReply\x12<\n\x06Revoke\x12\x19.potluck.v1.RevokeRequest\x1a\x17.potluck.v1.RevokeReply\x12\x39\n\x05Start\x12\x18.potluck.v1.StartRequest\x1a\x16.potluck.v1.StartReply\x12\x36\n\x04Stop\x12\x17.potluck.v1.StopRequest\x1a\x15.potluck.v1.StopReply\x12<\n\x06Status\x12\x19.potluck.v1.StatusRequest\x1a\x17.potluck.v1.StatusReply\x12=\n\x05Watch\x12\x19.potluck.v1.StatusRequest\x1a\x17.potluck.v1.StatusReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cshared/rpc/v1/operator.proto\x12\npotluck.v1\"G\n\rInviteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rvalid_seconds\x18\x02 \x01(\x04\x12\x11\n\taddresses\x18\x03 \x03(\t\"S\n\x0bInviteReply\x12\x0c\n\x04word\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\x0f\n\x07warning\x18\x04 \x01(\t\"\x1d\n\rRevokeRequest\x12\x0c\n\x04node\x18\x01 \x01(\t\"Y\n\x0bRevokeReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bstreams_cut\x18\x03 \x01(\r\x12\x19\n\x11invites_withdrawn\x18\x04 \x01(\r\"R\n\x0cStartRequest\x12\x10\n\x08run_file\x18\x01 \x01(\t\x12\x11\n\tfile_name\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\r\n\x05\x61gain\x18\x04 \x01(\x08\"\x19\n\nStartReply\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x1a\n\x0bStopRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x18\n\tStopReply\x12\x0b\n\x03run\x18\x01 \x01(\t\"\x0f\n\rStatusRequest\"\xc9\x01\n\x0bStatusReply\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\r\n\x05words\x18\x02 \x01(\t\x12\x11\n\taddresses\x18\x03 \x03(\t\x12\x10\n\x08\x63lock_ms\x18\x04 \x01(\x03\x12%\n\x05nodes\x18\x05 \x03(\x0b\x32\x16.potluck.v1.NodeStatus\x12)\n\x07invites\x18\x06 \x03(\x0b\x32\x18.potluck.v1.InviteStatus\x12#\n\x04runs\x18\x07 \x03(\x0b\x32\x15.potluck.v1.RunStatus\"\xc8\x01\n\nNodeStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08sentence\x18\x04 \x01(\t\x12\x10\n\x08hardware\x18\x05 \x01(\t\x12)\n\x04\x64\x61ta\x18\x06 \x03(\x0b\x32\x1b.potluck.v1.DataCountStatus\x12\x14\n\x0clast_seen_ms\x18\x07 \x01(\x03\x12\x16\n\x0e\x62ytes_received\x18\x08 \x01(\x04\x12\x12\n\nbytes_sent\x18\t \x01(\x04\"Q\n\x0f\x44\x61taCountStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\"?\n\x0cInviteStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x12\n\nexpires_ms\x18\x03 \x01(\x03\"\x98\x01\n\tRunStatus\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x0e\n\x06rounds\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x14\n\x0cmodel_folder\x18\x06 \x01(\t\x12(\n\x07history\x18\x07 \x03(\x0b\x32\x17.potluck.v1.RoundStatus\"\x9a\x02\n\x0bRoundStatus\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x10\n\x08sentence\x18\x03 \x01(\t\x12\x11\n\topened_ms\x18\x04 \x01(\x03\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x05 \x01(\x03\x12\x11\n\tclosed_ms\x18\x06 \x01(\x03\x12\r\n\x05model\x18\x07 \x01(\t\x12)\n\x07members\x18\x08 \x03(\x0b\x32\x18.potluck.v1.MemberStatus\x12\x35\n\x07metrics\x18\t \x03(\x0b\x32$.potluck.v1.RoundStatus.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xe1\x01\n\x0cMemberStatus\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x10\n\x08sentence\x18\x04 \x01(\t\x12\r\n\x05share\x18\x05 \x01(\x01\x12\x0e\n\x06tokens\x18\x06 \x01(\x04\x12\r\n\x05\x62ytes\x18\x07 \x01(\x04\x12\x36\n\x07metrics\x18\x08 \x03(\x0b\x32%.potluck.v1.MemberStatus.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x32\xf6\x02\n\x08Operator\x12<\n\x06Invite\x12\x19.potluck.v1.InviteRequest\x1a\x17.potluck.v1.InviteReply\x12<\n\x06Revoke\x12\x19.potluck.v1.RevokeRequest\x1a\x17.potluck.v1.RevokeReply\x12\x39\n\x05Start\x12\x18.potluck.v1.StartRequest\x1a\x16.potluck.v1.StartReply\x12\x36\n\x04Stop\x12\x17.potluck.v1.StopRequest\x1a\x15.potluck.v1.StopReply\x12<\n\x06Status\x12\x19.potluck.v1.StatusRequest\x1a\x17.potluck.v1.StatusReply\x12=\n\x05Watch\x12\x19.potluck.v1.StatusRequest\x1a\x17.potluck.v1.StatusReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,39 +38,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVITEREQUEST']._serialized_start=44
   _globals['_INVITEREQUEST']._serialized_end=115
   _globals['_INVITEREPLY']._serialized_start=117
-  _globals['_INVITEREPLY']._serialized_end=183
-  _globals['_REVOKEREQUEST']._serialized_start=185
-  _globals['_REVOKEREQUEST']._serialized_end=214
-  _globals['_REVOKEREPLY']._serialized_start=216
-  _globals['_REVOKEREPLY']._serialized_end=278
-  _globals['_STARTREQUEST']._serialized_start=280
-  _globals['_STARTREQUEST']._serialized_end=362
-  _globals['_STARTREPLY']._serialized_start=364
-  _globals['_STARTREPLY']._serialized_end=389
-  _globals['_STOPREQUEST']._serialized_start=391
-  _globals['_STOPREQUEST']._serialized_end=417
-  _globals['_STOPREPLY']._serialized_start=419
-  _globals['_STOPREPLY']._serialized_end=443
-  _globals['_STATUSREQUEST']._serialized_start=445
-  _globals['_STATUSREQUEST']._serialized_end=460
-  _globals['_STATUSREPLY']._serialized_start=463
-  _globals['_STATUSREPLY']._serialized_end=664
-  _globals['_NODESTATUS']._serialized_start=667
-  _globals['_NODESTATUS']._serialized_end=867
-  _globals['_DATACOUNTSTATUS']._serialized_start=869
-  _globals['_DATACOUNTSTATUS']._serialized_end=950
-  _globals['_INVITESTATUS']._serialized_start=952
-  _globals['_INVITESTATUS']._serialized_end=1015
-  _globals['_RUNSTATUS']._serialized_start=1018
-  _globals['_RUNSTATUS']._serialized_end=1170
-  _globals['_ROUNDSTATUS']._serialized_start=1173
-  _globals['_ROUNDSTATUS']._serialized_end=1455
-  _globals['_ROUNDSTATUS_METRICSENTRY']._serialized_start=1409
-  _globals['_ROUNDSTATUS_METRICSENTRY']._serialized_end=1455
-  _globals['_MEMBERSTATUS']._serialized_start=1458
-  _globals['_MEMBERSTATUS']._serialized_end=1683
-  _globals['_MEMBERSTATUS_METRICSENTRY']._serialized_start=1409
-  _globals['_MEMBERSTATUS_METRICSENTRY']._serialized_end=1455
-  _globals['_OPERATOR']._serialized_start=1686
-  _globals['_OPERATOR']._serialized_end=2060
+  _globals['_INVITEREPLY']._serialized_end=200
+  _globals['_REVOKEREQUEST']._serialized_start=202
+  _globals['_REVOKEREQUEST']._serialized_end=231
+  _globals['_REVOKEREPLY']._serialized_start=233
+  _globals['_REVOKEREPLY']._serialized_end=322
+  _globals['_STARTREQUEST']._serialized_start=324
+  _globals['_STARTREQUEST']._serialized_end=406
+  _globals['_STARTREPLY']._serialized_start=408
+  _globals['_STARTREPLY']._serialized_end=433
+  _globals['_STOPREQUEST']._serialized_start=435
+  _globals['_STOPREQUEST']._serialized_end=461
+  _globals['_STOPREPLY']._serialized_start=463
+  _globals['_STOPREPLY']._serialized_end=487
+  _globals['_STATUSREQUEST']._serialized_start=489
+  _globals['_STATUSREQUEST']._serialized_end=504
+  _globals['_STATUSREPLY']._serialized_start=507
+  _globals['_STATUSREPLY']._serialized_end=708
+  _globals['_NODESTATUS']._serialized_start=711
+  _globals['_NODESTATUS']._serialized_end=911
+  _globals['_DATACOUNTSTATUS']._serialized_start=913
+  _globals['_DATACOUNTSTATUS']._serialized_end=994
+  _globals['_INVITESTATUS']._serialized_start=996
+  _globals['_INVITESTATUS']._serialized_end=1059
+  _globals['_RUNSTATUS']._serialized_start=1062
+  _globals['_RUNSTATUS']._serialized_end=1214
+  _globals['_ROUNDSTATUS']._serialized_start=1217
+  _globals['_ROUNDSTATUS']._serialized_end=1499
+  _globals['_ROUNDSTATUS_METRICSENTRY']._serialized_start=1453
+  _globals['_ROUNDSTATUS_METRICSENTRY']._serialized_end=1499
+  _globals['_MEMBERSTATUS']._serialized_start=1502
+  _globals['_MEMBERSTATUS']._serialized_end=1727
+  _globals['_MEMBERSTATUS_METRICSENTRY']._serialized_start=1453
+  _globals['_MEMBERSTATUS_METRICSENTRY']._serialized_end=1499
+  _globals['_OPERATOR']._serialized_start=1730
+  _globals['_OPERATOR']._serialized_end=2104
 # @@protoc_insertion_point(module_scope)

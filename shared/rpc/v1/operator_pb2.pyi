@@ -51,8 +51,11 @@ class InviteReply(message.Message):
     WORD_FIELD_NUMBER: builtins.int
     EXPIRES_MS_FIELD_NUMBER: builtins.int
     ADDRESSES_FIELD_NUMBER: builtins.int
+    WARNING_FIELD_NUMBER: builtins.int
     word: builtins.str
     expires_ms: builtins.int
+    warning: builtins.str
+    """who has this name already, in words"""
     @builtins.property
     def addresses(self) -> containers.RepeatedScalarFieldContainer[builtins.str]: ...
     def __init__(
@@ -61,10 +64,11 @@ class InviteReply(message.Message):
         word: builtins.str = ...,
         expires_ms: builtins.int = ...,
         addresses: abc.Iterable[builtins.str] | None = ...,
+        warning: builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["addresses", b"addresses", "expires_ms", b"expires_ms", "word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["addresses", b"addresses", "expires_ms", b"expires_ms", "warning", b"warning", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -74,7 +78,7 @@ class RevokeRequest(message.Message):
 
     NODE_FIELD_NUMBER: builtins.int
     node: builtins.str
-    """an id, or a name that only one PC has"""
+    """an id, or a name that only one PC (or an open invite) has"""
     def __init__(
         self,
         *,
@@ -93,19 +97,23 @@ class RevokeReply(message.Message):
     NODE_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     STREAMS_CUT_FIELD_NUMBER: builtins.int
+    INVITES_WITHDRAWN_FIELD_NUMBER: builtins.int
     node: builtins.str
+    """empty: only invites were withdrawn"""
     name: builtins.str
     streams_cut: builtins.int
+    invites_withdrawn: builtins.int
     def __init__(
         self,
         *,
         node: builtins.str = ...,
         name: builtins.str = ...,
         streams_cut: builtins.int = ...,
+        invites_withdrawn: builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = typing.Literal["name", b"name", "node", b"node", "streams_cut", b"streams_cut"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = typing.Literal["invites_withdrawn", b"invites_withdrawn", "name", b"name", "node", b"node", "streams_cut", b"streams_cut"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,7 +330,7 @@ class InviteStatus(message.Message):
     EXPIRES_MS_FIELD_NUMBER: builtins.int
     name: builtins.str
     state: builtins.str
-    """open, used, expired, burnt"""
+    """open, used, expired, burnt, withdrawn"""
     expires_ms: builtins.int
     def __init__(
         self,
