@@ -132,6 +132,7 @@ def _garbage(state: State) -> Iterator[Wish]:
     if not state.duties or any(duty.job not in state.jobs for duty in state.duties):
         return
     keep = set(state.models) | {kept.update.digest for kept in pending(state)}
+    keep |= {digest for digest, job in state.jobs.items() if job.run == state.trainer.run}  # what it is at goes on
     for duty in state.duties:
         keep |= {duty.job, duty.model, *state.jobs[duty.job].files.values()}
         keep |= {digest for digest in (duty.parent, duty.delta) if digest}
