@@ -16,12 +16,17 @@ from shared.units import plural
 
 COLOURS = {
     "ready": "green", "uploaded": "green", "counted": "green", "committed": "green", "finished": "green",
-    "training": "cyan", "evaluating": "cyan", "running": "cyan", "invited": "cyan",
+    "training": "cyan", "measuring": "cyan", "evaluating": "cyan", "running": "cyan", "invited": "cyan",
     "paused": "yellow", "late": "yellow", "no data": "yellow", "abandoned": "yellow", "left": "yellow",
     "stopped": "yellow", "lost": "red", "broken": "red", "refused": "red", "revoked": "red", "failed": "red",
 }  # fmt: skip
 LATEST = 8  # rounds shown of each run
 LONGEST = 24  # characters of a PC's name
+LOSSES = ("train_loss", "held_out_loss")
+LEGEND = (
+    "done: the part of its round's training that a PC did",
+    "train loss: on the text a PC learnt from; held-out loss: the new model's, on text it never learnt from",
+)
 GOING = ("preparing", "running")
 
 
@@ -74,24 +79,24 @@ def runs(entries: Sequence[operator_pb2.RunStatus]) -> list[RenderableType]:
     ended = [entry for entry in reversed(entries) if entry.state not in GOING]
     whole = going or [entry for entry in ended if entry.history][:1]
     lines = [_head(entry) for entry in ended if entry not in whole]
-    return [*(run(entry) for entry in whole), *([Text()] if lines else []), *lines]
+    shown = any(round_.members for entry in whole for round_ in entry.history[-LATEST:])
+    legend = [Text(), *(Text(line, style="dim") for line in LEGEND)] if shown else []
+    return [*(run(entry) for entry in whole), *([Text()] if lines else []), *lines, *legend]
 
 
 def run(entry: operator_pb2.RunStatus) -> RenderableType:
     rounds = entry.history[-LATEST:]
     peopled = any(round_.members for round_ in rounds)
-    table = _table(("round", "state", *(("done", "tokens", "loss") if peopled else ()), "why"))
+    table = _table(("round", "state", *(("done", "tokens", "train\nloss", "held-out\nloss") if peopled else ()), "why"))
     for round_ in rounds:
-        figures = ("", "", plain(_loss(round_.metrics))) if peopled else ()
+        figures = ("", "", *_losses(round_.metrics)) if peopled else ()
         table.add_row(plain(str(round_.number)), coloured(round_.phase), *figures, plain(_outcome(round_)))
         for member in round_.members:
             table.add_row(
                 plain(f"  {member.name}"), coloured(member.state), f"{member.share:.0%}",
-                f"{member.tokens:,}" if member.tokens else "", _loss(member.metrics), plain(member.sentence),
+                f"{member.tokens:,}" if member.tokens else "", *_losses(member.metrics), plain(member.sentence),
             )  # fmt: skip
     parts: list[RenderableType] = [Text(), _head(entry), *([table] if rounds else [])]
-    if peopled:
-        parts.append(Text("done: the part of its round's training that a PC did", style="dim"))
     if entry.model_folder:
         parts.append(Text(f"model: {entry.model_folder}", style="dim", overflow="fold"))
     return Group(*parts)
@@ -111,7 +116,7 @@ def _table(columns: Sequence[str]) -> Table:
     """The last column takes what room is left, over several lines if need be."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        figures = column in ("done", "tokens", "loss")
+        figures = column in ("done", "tokens") or column.endswith("loss")
         table.add_column(
             column, justify="right" if figures else "left", no_wrap=column != columns[-1],
             max_width=LONGEST if column in ("PC", "round") else None,
@@ -123,8 +128,8 @@ def _data(data: operator_pb2.DataCountStatus) -> str:
     return f"{data.name}: {plural(data.documents, 'document')}, {plural(data.tokens, 'token')}"
 
 
-def _loss(metrics: Mapping[str, float]) -> str:
-    return f"{metrics['loss']:.3f}" if "loss" in metrics else ""
+def _losses(metrics: Mapping[str, float]) -> list[str]:
+    return [f"{metrics[name]:.3f}" if name in metrics else "" for name in LOSSES]
 
 
 def coloured(state: str) -> Text:

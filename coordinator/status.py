@@ -65,9 +65,10 @@ class Status:
 
     def _round(self, state: Cluster, run: Run, round_: Round) -> operator_pb2.RoundStatus:
         share = partial(self._heartbeats.share, run=run.run, round_number=round_.number)
+        sentence = tables.round_sentence(state, run, round_, self._when)
         rows = tables.members(state, round_, share, self._when)
         return operator_pb2.RoundStatus(
-            number=round_.number, phase=round_.phase.value, sentence=tables.round_sentence(round_, self._when),
+            number=round_.number, phase=round_.phase.value, sentence=sentence,
             opened_ms=milliseconds(round_.opened), deadline_ms=milliseconds(round_.deadline),
             closed_ms=milliseconds(round_.closed), model=round_.model or "", metrics=round_.metrics,
             members=[

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.logic.cluster import Cluster
+from coordinator.logic.facts import Ability
 from coordinator.logic.presence import Link, Presence
 from coordinator.logic.round_state import Phase, Round, updates
 from coordinator.logic.runs import Run, RunPhase
 from shared.ids import NodeId
 from shared.units import plural
 
-MEASURED = (("loss", "loss"), ("bits_per_byte", "bits a byte"))
+MEASURED = (("train_loss", "train loss"), ("held_out_loss", "held-out loss"), ("bits_per_byte", "bits a byte"))
 
 
 def news(before: Cluster, after: Cluster) -> list[str]:
@@ -26,9 +27,10 @@ def _friends(before: Cluster, after: Cluster) -> Iterator[str]:
             yield f"{member.name} joined the group."
         elif member.revoked is not None and known.revoked is None:
             yield f"{member.name} was removed from the group."
-        here = after.presences.get(node)
-        if here is not None and (words := _came_or_went(before.presences.get(node), here)):
-            yield f"{member.name} {words}"
+        if (here := after.presences.get(node)) is not None:
+            was = before.presences.get(node)
+            if words := _came_or_went(was, here) or _changed_its_mind(was, here):
+                yield f"{member.name} {words}"
 
 
 def _came_or_went(before: Presence | None, after: Presence) -> str:
@@ -46,6 +48,23 @@ def _came_or_went(before: Presence | None, after: Presence) -> str:
             return "has left the group's work."
 
 
+def _changed_its_mind(before: Presence | None, after: Presence) -> str:
+    """What a PC that stayed says of itself now."""
+    if before is None or before.availability.state is after.availability.state:
+        return ""
+    match after.availability.state:
+        case Ability.READY:
+            return "takes part again."
+        case Ability.PAUSED:
+            return "is paused by its owner."
+        case Ability.NO_DATA:
+            return "has nothing to train on."
+        case Ability.BROKEN:
+            return f"cannot train: {after.availability.sentence}"
+        case Ability.STOPPED:
+            return ""  # told when its line ends
+
+
 def _runs(before: Cluster, after: Cluster) -> Iterator[str]:
     for name, run in after.runs.items():
         old = before.runs.get(name)
@@ -56,6 +75,9 @@ def _runs(before: Cluster, after: Cluster) -> Iterator[str]:
         if (open_ := run.round) is not None and open_.phase is Phase.TRAINING and not _trained(old, open_.number):
             names = sorted(_name(after, node) for node in open_.members)
             yield f"{_round(run, open_)} has begun with {', '.join(names)}."
+        if open_ is not None and open_.phase is Phase.EVALUATING and not _was(old, open_.number, Phase.EVALUATING):
+            names = sorted(_name(after, node) for node in open_.evaluators)
+            yield f"The new model of round {open_.number} of {run.run} is measured by {', '.join(names)}."
         if run.phase is not (old.phase if old is not None else RunPhase.PREPARING):
             yield from _phase(run)
 
@@ -63,6 +85,10 @@ def _runs(before: Cluster, after: Cluster) -> Iterator[str]:
 def _trained(run: Run | None, number: int) -> bool:
     """Whether that round was training already."""
     return run is not None and run.round is not None and run.round.number == number and bool(run.round.members)
+
+
+def _was(run: Run | None, number: int, phase: Phase) -> bool:
+    return run is not None and run.round is not None and (run.round.number, run.round.phase) == (number, phase)
 
 
 def _ended(run: Run, round_: Round) -> str:

@@ -69,7 +69,7 @@ def apply(round: Round, fact: RoundFact) -> Round:
         case Evaluated() if round.phase is Phase.EVALUATING:
             round = _measure(round, fact)
         case Summarised() if round.phase is Phase.EVALUATING and round.summarising:
-            round = _end(replace(round, metrics={**round.metrics, **_finite(fact.metrics)}), Phase.COMMITTED, fact.at)
+            round = _end(replace(round, metrics=measured(round.metrics, fact.metrics)), Phase.COMMITTED, fact.at)
         case Configured() | UpdateRefused() | Extended() | Merged() | Evaluated() | Summarised():
             pass
         case _:
@@ -208,7 +208,7 @@ def _commit(round: Round, fact: Merged) -> Round:
         delta=fact.delta,
         state=fact.state,
         folder=fact.folder,
-        metrics=_finite(fact.metrics),
+        metrics=measured(fact.metrics),
         evaluators=round.here,
         evaluation_deadline=fact.at + measuring,
     )
@@ -269,6 +269,13 @@ def _enter(round: Round, phase: Phase) -> Round:
 
 def _with(round: Round, member: Member) -> Round:
     return replace(round, members={**round.members, member.node: member})
+
+
+def measured(trained: Metrics, held_out: Metrics | None = None) -> Metrics:
+    """Both in one, numbers only. Each has a `loss`, so each is there under its own name, too."""
+    named = {"train_loss": trained, "held_out_loss": held_out or {}}
+    losses = {name: metrics["loss"] for name, metrics in named.items() if "loss" in metrics}
+    return _finite({**losses, **trained, **(held_out or {})})
 
 
 def _finite(metrics: Metrics) -> Metrics:

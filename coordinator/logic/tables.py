@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from coordinator.logic.cluster import Cluster
+from coordinator.logic.cluster import Cluster, duties, has_turn
 from coordinator.logic.facts import Ability, DataCount, Metrics
 from coordinator.logic.presence import Link, Presence
 from coordinator.logic.round_state import Member, Phase, Round, Standing, updates
+from coordinator.logic.rounds import measured
 from coordinator.logic.runs import Run, RunPhase
-from shared.ids import NodeId
+from coordinator.logic.wishes import DutyKind
+from shared.ids import NodeId, RunId
 from shared.units import plural
 
 Share = Callable[[NodeId], float]
@@ -59,16 +61,18 @@ def members(cluster: Cluster, round: Round, share: Share, when: When) -> list[Me
             "measured" if node in round.evaluations else "measuring",
             "came after training had begun",
             0.0,
-            metrics=round.evaluations.get(node, {}),
+            metrics=measured({}, round.evaluations.get(node)),
         )
         for node in evaluators
     ]
     return sorted([*rows, *extra], key=lambda row: row.name)
 
 
-def round_sentence(round: Round, when: When) -> str:
+def round_sentence(cluster: Cluster, run: Run, round: Round, when: When) -> str:
     """What the round waits for, or how it ended."""
     match round.phase:
+        case Phase.RECRUITING if has_turn(cluster) not in (None, run.run):
+            return f"waiting for its turn after {_turn(cluster)}"
         case Phase.RECRUITING:
             return f"waiting for {plural(round.quorum, 'PC')}; {len(round.here)} could start now"
         case Phase.TRAINING:
@@ -113,7 +117,20 @@ def _node(cluster: Cluster, node: NodeId, when: When) -> NodeRow:
     if presence is None:
         return NodeRow(node, member.name, "joined", "has not started `potluck node run` yet")
     state, sentence = _standing(presence, when)
+    if state == "ready" and (duty := next(iter(duties(cluster, node)), None)) is not None:
+        state = "training" if duty.kind is DutyKind.TRAIN else "measuring"
+        sentence = f"round {duty.round} of {duty.run}"
     return NodeRow(node, member.name, state, _joined(sentence, _sent(cluster, node)), presence.hardware, presence.data)
+
+
+def _turn(cluster: Cluster) -> str:
+    """The round that has the PCs now, and whom it keeps busy."""
+    run = cluster.runs[has_turn(cluster) or RunId("")]
+    if run.round is None:
+        return run.run
+    busy = sorted(member.name for node, member in cluster.members.nodes.items() if duties(cluster, node))
+    doing = f"{run.round.phase}: {', '.join(busy)}" if busy else run.round.phase
+    return f"round {run.round.number} of {run.run} ({doing})"
 
 
 def _sent(cluster: Cluster, node: NodeId) -> str:
@@ -151,7 +168,7 @@ def _standing(presence: Presence, when: When) -> tuple[str, str]:
 
 def _member(name: str, member: Member, round: Round, share: float, when: When) -> MemberRow:
     update = member.update
-    metrics = {**dict(update.metrics if update else ()), **round.evaluations.get(member.node, {})}
+    metrics = measured(dict(update.metrics if update else ()), round.evaluations.get(member.node))
     done = update.share if update else share
     state, sentence = _work(member, round, done, when)
     tokens, size = (update.tokens, update.size) if update else (0, 0)
@@ -160,24 +177,23 @@ def _member(name: str, member: Member, round: Round, share: float, when: When) -
 
 def _work(member: Member, round: Round, share: float, when: When) -> tuple[str, str]:
     """A word for the column, and the reason."""
-    partly = f"{_percent(share)} of this round done" if share else ""
     match member.standing:
         case Standing.ASKED:
-            word = "training" if round.phase is Phase.TRAINING else "missed"
-            return word, partly or ("getting ready" if word == "training" else "sent nothing before the round closed")
+            missed = "" if share else "sent nothing before the round closed"
+            return ("training", "") if round.phase is Phase.TRAINING else ("missed", missed)
         case Standing.UPLOADED:
             part = f"{_percent(share)} of this round sent" if share < 1 else ""
             return ("counted" if round.model is not None else "uploaded"), part
         case Standing.LOST if member.sentence:
-            return "stopped", _joined(f"{member.sentence} since {when(member.since)}", partly)
+            return "stopped", f"{member.sentence} since {when(member.since)}"
         case Standing.LOST:
-            return "lost", _joined(f"not heard since {when(member.since)}", partly)
+            return "lost", f"not heard since {when(member.since)}"
         case Standing.PAUSED:
-            return "paused", _joined(f"by its owner since {when(member.since)}", partly)
+            return "paused", f"by its owner since {when(member.since)}"
         case Standing.UNABLE:
-            return "unable", _joined(member.sentence, partly)
+            return "unable", member.sentence
         case Standing.LEFT:
-            return "left", _joined(f"said goodbye, gone since {when(member.since)}", partly)
+            return "left", f"said goodbye, gone since {when(member.since)}"
         case Standing.REFUSED:
             return "refused", member.sentence
         case Standing.LATE:

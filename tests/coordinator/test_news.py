@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coordinator.logic.cluster import Cluster, Fact
-from coordinator.logic.facts import Elapsed, Left, Lost, RunFailed, RunStopped
+from coordinator.logic.facts import AvailabilityChanged, Elapsed, Left, Lost, RunFailed, RunStopped
 from coordinator.logic.members import Revoked
 from coordinator.logic.news import news
 from tests.coordinator.stories import (
@@ -18,6 +18,7 @@ from tests.coordinator.stories import (
     group,
     joined,
     merged,
+    paused,
     started,
     summarised,
     tell,
@@ -49,7 +50,8 @@ def test_an_evening_is_told_in_sentences() -> None:
         f"{RUN} was started: 1 round.",
         f"{RUN} is ready and waits for 2 PCs.",
         f"Round 1 of {RUN} has begun with Ana, Bo.",
-        f"Round 1 of {RUN} is done: 2 updates merged, loss 1.000, bits a byte 1.500.",
+        f"The new model of round 1 of {RUN} is measured by Ana, Bo.",
+        f"Round 1 of {RUN} is done: 2 updates merged, train loss 1.000, bits a byte 1.500.",
         f"{RUN} is finished. Its model: /runs/notes",
     ]
 
@@ -57,7 +59,7 @@ def test_an_evening_is_told_in_sentences() -> None:
 def test_what_happened_while_nobody_looked_is_told_once() -> None:
     lines = heard(Cluster(), *EVENING)
     assert len(lines) == len(set(lines))
-    assert f"Round 1 of {RUN} is done: 2 updates merged, loss 1.000, bits a byte 1.500." in lines
+    assert f"Round 1 of {RUN} is done: 2 updates merged, train loss 1.000, bits a byte 1.500." in lines
 
 
 def test_nothing_new_is_no_news() -> None:
@@ -69,6 +71,7 @@ def test_nothing_new_is_no_news() -> None:
     ("fact", "line"),
     [
         (Lost(1.0, BO), "Bo is not heard any more; it may come back by itself."),
+        (AvailabilityChanged(1.0, BO, paused(1.0)), "Bo is paused by its owner."),
         (Left(1.0, BO), "Bo has left the group's work."),
         (Revoked(1.0, BO), "Bo was removed from the group."),
         (RunStopped(1.0, RUN), f"{RUN} was stopped."),
@@ -77,6 +80,11 @@ def test_nothing_new_is_no_news() -> None:
 )
 def test_each_change_has_its_sentence(fact: Fact, line: str) -> None:
     assert line in heard(tell(group(ANA, BO), *started()), fact)
+
+
+def test_a_pc_that_is_resumed_is_told() -> None:
+    state = tell(group(ANA, BO), greeted(BO, 1.0, paused(1.0)))
+    assert heard(state, greeted(BO, 2.0)) == ["Bo takes part again."]
 
 
 def test_a_round_given_up_says_why() -> None:

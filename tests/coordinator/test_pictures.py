@@ -28,10 +28,11 @@ def a_run(name: str, state: str, *rounds: pb.RoundStatus, sentence: str = "") ->
 
 
 TRAINED = pb.RoundStatus(
-    number=1, phase="committed", sentence="2 updates merged", metrics={"loss": 2.345, "perplexity": 10.433},
+    number=1, phase="committed", sentence="2 updates merged",
+    metrics={"train_loss": 2.345, "held_out_loss": 2.5, "perplexity": 10.433},
     members=[
-        member("ana", "counted", share=1.0, tokens=1_234_567, metrics={"loss": 2.3}),
-        member("bo", "counted", "37 % of this round sent", share=0.37, tokens=234_567, metrics={"loss": 2.4}),
+        member("ana", "counted", share=1.0, tokens=1_234_567, metrics={"train_loss": 2.3, "held_out_loss": 2.45}),
+        member("bo", "counted", "37 % of this round sent", share=0.37, tokens=234_567, metrics={"train_loss": 2.4}),
     ],
 )  # fmt: skip
 WAITING = pb.RoundStatus(number=2, phase="recruiting", sentence="waiting for 1 PC; 0 could start now")
@@ -41,12 +42,18 @@ def test_a_round_shows_the_loss_of_each_and_of_all() -> None:
     lines = shown(pb.StatusReply(runs=[a_run("notes-a1b2c3", "running", TRAINED, WAITING)]), "rounds")
     assert lines[2:] == [
         "notes-a1b2c3  running",
-        "round  state       done     tokens   loss  why",
-        "1      committed                    2.345  2 updates merged, perplexity 10.433",
-        "  ana  counted     100%  1,234,567  2.300",
-        "  bo   counted      37%    234,567  2.400  37 % of this round sent",
-        "2      recruiting                          waiting for 1 PC; 0 could start now",
+        "                                    train  held-out",
+        "round  state       done     tokens   loss      loss  why",
+        "1      committed                    2.345     2.500  2 updates merged,",
+        "                                                     perplexity 10.433",
+        "  ana  counted     100%  1,234,567  2.300     2.450",
+        "  bo   counted      37%    234,567  2.400            37 % of this round sent",
+        "2      recruiting                                    waiting for 1 PC; 0 could",
+        "                                                     start now",
+        "",
         "done: the part of its round's training that a PC did",
+        "train loss: on the text a PC learnt from; held-out loss: the new model's, on",
+        "text it never learnt from",
     ]
 
 

@@ -177,7 +177,7 @@ def test_measurements_are_summarised_once_all_have_come() -> None:
     assert rounds.plan(RUN, round) == [Summarise(RUN, 1), Wake(362.0)]
     round = rounds.apply(round, summarised(1))
     assert round.phase is Phase.COMMITTED
-    assert round.metrics == {"loss": 1.0, "bits_per_byte": 1.5}
+    assert round.metrics == {"train_loss": 1.0, "loss": 1.0, "bits_per_byte": 1.5}
 
 
 def test_evaluating_never_blocks_a_round() -> None:
