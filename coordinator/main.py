@@ -52,6 +52,7 @@ LOOK = 2.0  # seconds between looks for silent nodes
 
 def run(home: Path, *, as_json: bool = False, verbose: bool = False) -> None:
     """`potluck coordinator up`: until Ctrl-C or SIGTERM."""
+    settings_.load(home)  # or nothing is made there
     log = Log(as_json=as_json) if verbose or as_json else Log(open_log(home))
     logging.basicConfig(
         level=logging.WARNING, stream=log.stream, format="%(asctime)s %(levelname)s %(name)s %(message)s"

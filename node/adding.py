@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from node import owner
+from node import membership, owner
 from node.home import collections
 from shared.children import Child
 from shared.errors import OwnerMustAct
@@ -18,6 +18,7 @@ async def add(
     home: Path, folder: Path, name: str, hold_out: list[str], replace: bool, progress: Callable[[float, str], None]
 ) -> Words:
     """Make the collection; returns its counts. Raises OwnerMustAct in the child's words."""
+    membership.load(home)  # its group's key chooses the held-out text
     arguments = ["add", "--home", str(home), "--folder", str(folder.resolve()), "--name", name]
     arguments += [part for glob in hold_out for part in ("--hold-out", glob)]
     arguments += ["--group-key-file", str(home / "pki" / "group.key")]

@@ -6,12 +6,12 @@ Anything but the plain command (`--help`, a mistyped option) is left to `node.cl
 from __future__ import annotations
 
 import asyncio
-import sys
 
-from node import screen
+from node import membership, screen
 from node.home import default_home
 from node.main import run
 from shared.ending import ended
+from shared.saying import say
 
 _JSON, _VERBOSE = frozenset({"--json"}), frozenset({"-v", "--verbose"})
 REMOVED = 3  # exit code of a PC that is no longer in the group
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
 def stay(*, as_json: bool, verbose: bool) -> int:
     """Run the agent of the default home, and say why the host sent it away, if it did."""
     home = default_home()
+    membership.load(home)  # or nothing is made there
     words = screen.run(lambda log, show: asyncio.run(run(home, log, show)), home, as_json=as_json, verbose=verbose)
     if words:
         complain(words)
@@ -37,4 +38,4 @@ def stay(*, as_json: bool, verbose: bool) -> int:
 
 
 def complain(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    say(sentence, err=True)

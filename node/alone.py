@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from node import bases
+from node import bases, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache, collections, settings
@@ -30,6 +30,7 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
     be running.
     """
     chosen = settings(home)
+    membership.load(home)
     with HomeLock(home):
         if not collections(home):
             raise OwnerMustAct("There is no data to train on yet: potluck node data add FOLDER --name NAME")

@@ -15,6 +15,7 @@ import typer
 from node.home import default_home
 from shared.commands import run_app
 from shared.errors import OwnerMustAct
+from shared.saying import say
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="This PC in the group."
@@ -88,8 +89,12 @@ def status(as_json: Json = False) -> None:
     words = showing.status(default_home())
     if as_json:
         typer.echo(json.dumps(words))
-    else:
+    elif words["joined"]:
         showing.show_status(words)
+    else:
+        say(words["sentence"], err=True)
+    if not words["joined"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -112,7 +117,7 @@ def leave(
     from node import leaving
 
     asyncio.run(leaving.leave(default_home(), force=force))
-    typer.echo("This PC has left the group. Its text collections and the record of what was sent are still here.")
+    say("This PC has left the group. Its text collections and the record of what was sent are still here.")
 
 
 @app.command()
@@ -120,9 +125,15 @@ def doctor(as_json: Json = False) -> None:
     """Walk every hop from here to a training step, and name the one that fails."""
     from node import doctor as doctor_
 
-    checks = asyncio.run(
-        doctor_.examine(default_home(), (lambda check: None) if as_json else (lambda check: typer.echo(str(check))))
-    )
+    def tell(check: doctor_.Check) -> None:
+        if not as_json:
+            say(str(check), below=doctor_.BELOW)
+
+    def doing(words: str) -> None:
+        if sys.stderr.isatty():
+            say(words, below=doctor_.BELOW, err=True)
+
+    checks = asyncio.run(doctor_.examine(default_home(), tell, doing))
     if as_json:
         typer.echo(json.dumps([check.as_words() for check in checks]))
     if any(check.fine is False for check in checks):
@@ -171,9 +182,9 @@ def data_add(
 
     counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, progress_line("reading")))
     words = adding.counts_words(counts)
-    typer.echo(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
+    say(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
     for line in counts["skipped_words"]:
-        typer.echo(f"Skipped {line}.")
+        say(f"Skipped {line}.")
     if tell_host is None:
         tell_host = sys.stdin.isatty() and typer.confirm(f'Tell the host that "{name}" has {words}?', default=False)
     adding.agree(default_home(), name, tell_host)

@@ -24,6 +24,7 @@ from shared.units import size_words
 HOP_SECONDS = 5.0
 IMPORT_SECONDS = 180.0  # torch, transformers and flwr on a cold disk
 ASK_HOST = "Ask whether `potluck coordinator up` runs there and whether its firewall lets you in (docs/router.md)."
+BELOW = 21  # columns: where a check's sentence begins
 LITTLE_SPACE = 2 << 30  # bytes
 
 
@@ -40,16 +41,21 @@ class Check:
         return {"hop": self.hop, "fine": self.fine, "sentence": self.sentence}
 
 
-async def examine(home: Path, tell: Callable[[Check], None]) -> list[Check]:
-    """Every check, told as soon as it is made. Nothing is changed but the record of what was sent."""
+async def examine(
+    home: Path, tell: Callable[[Check], None], doing: Callable[[str], None] = lambda words: None
+) -> list[Check]:
+    """Every check, told as soon as it is made; `doing` hears of one that takes long.
+
+    Nothing is changed but the record of what was sent.
+    """
     checks = []
-    async for check in _walk(home):
+    async for check in _walk(home, doing):
         tell(check)
         checks.append(check)
     return checks
 
 
-async def _walk(home: Path) -> AsyncIterator[Check]:
+async def _walk(home: Path, doing: Callable[[str], None]) -> AsyncIterator[Check]:
     yield _disk(home)
     yield _settings(home)
     try:
@@ -70,6 +76,7 @@ async def _walk(home: Path) -> AsyncIterator[Check]:
         else:
             yield Check("host", None, "no address answers as it should: see above, and docs/router.md")
     yield _data(home)
+    doing(f"  ...   {'trainer':<12} loading its libraries; a minute when the disk is cold")
     yield await _trainer(home)
 
 

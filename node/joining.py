@@ -11,10 +11,12 @@ from node.home import collections
 from node.sent import Sent
 from node.store.database import connect
 from shared.disk import HomeLock
+from shared.invite import parse
 
 
 async def join_and_tell(home: Path, invite: str, name: str, say: Callable[[str], None]) -> None:
     """Join with the pasted word; every byte that leaves is written down. Raises as node.join.join does."""
+    parse(invite)  # before anything is made here
     with HomeLock(home):
         database = connect(home / "state.db")
         try:

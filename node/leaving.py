@@ -20,8 +20,8 @@ from shared.rpc.protocol import VERSION
 
 async def leave(home: Path, *, force: bool) -> None:
     """Raises OwnerMustAct when the host cannot be told, unless forced. A host that removed us knows already."""
+    member = membership.load(home)
     with HomeLock(home):
-        member = membership.load(home)
         database = open_database(home / "state.db")
 
         async def dial() -> Connection:

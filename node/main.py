@@ -75,7 +75,9 @@ async def run(home: Path, log: Log, show: Show = lambda words: None) -> str:
             await agent.link.say_goodbye()
             for task in (*duties, stopped, removed):
                 task.cancel()
-        return removed.result() if removed.done() and not removed.cancelled() else ""
+        words = removed.result() if removed.done() and not removed.cancelled() else ""
+        agent.tell_owner(words)
+        return words
 
 
 class Agent:
@@ -153,8 +155,10 @@ class Agent:
         if jumped := self.steady.jumped():
             self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} of what it was.")
 
-    def tell_owner(self) -> None:
+    def tell_owner(self, removed: str = "") -> None:
+        """`removed`: the words of a host that removed this PC from the group."""
         words = status.picture(self.state, self.membership.name, self.link.trouble)
+        words |= {"removed": removed} if removed else {}
         if words != self._shown:
             self._shown = words
             status.write(self.home, words)

@@ -14,6 +14,8 @@ from shared.ids import NodeId
 from shared.rpc.dial import with_port
 from shared.rpc.rehearsal import Shown, rehearse
 
+NOT_JOINED = "This PC has not joined a group yet. Ask the host for an invite, then: potluck node join"
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -72,9 +74,7 @@ def load(home: Path) -> Membership:
             port=int(raw["port"]),
         )
     except FileNotFoundError as error:
-        raise OwnerMustAct(
-            "This PC has not joined a group yet. Ask the host for an invite, then: potluck node join"
-        ) from error
+        raise OwnerMustAct(NOT_JOINED) from error
     except (ValueError, KeyError, TypeError) as error:
         raise OwnerMustAct(
             f"{path} is damaged. Put it back from a copy, or leave (`potluck node leave`) and join again."
@@ -125,6 +125,7 @@ def _doubtful(pki: Path, certificate: bytes, ca: bytes) -> Papers:
 def forget(home: Path) -> None:
     """Leave the group on this side: the key, the certificates and what was known of the host are deleted."""
     _path(home).unlink(missing_ok=True)
+    (home / "status.json").unlink(missing_ok=True)
     for name in ("node.key", "node.crt", "ca.crt", "group.key"):
         (home / "pki" / name).unlink(missing_ok=True)
 

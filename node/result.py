@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from node import bases
+from node import bases, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache
@@ -38,6 +38,7 @@ class Result:
 
 async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Result:
     """The newest committed model of `run` (empty: the only one), laid out in `to` or under the node's home."""
+    membership.load(home)  # or nothing is made there
     blobs = Blobs(home / "result" / "blobs")
     database = open_database(home / "state.db")
     line = await connect(home)

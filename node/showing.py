@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from node import membership
 from node import status as status_
+from node.home import collections
 from node.owner import read as read_wishes
 from node.owner import seconds
 from node.sent import Sent
 from node.store.database import connect
 from shared.disk import is_locked
 from shared.units import size_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Words = dict[str, Any]
 
@@ -23,30 +28,31 @@ def status(home: Path) -> Words:
     words = status_.read(home)
     running = is_locked(home)
     wishes = read_wishes(home)
-    joined = (home / "member.json").exists()
+    member = membership.load(home) if membership.is_member(home) else None
     if not running:
         words |= {"pid": None, "host": None, "doing": "stopped", "trouble": ""}
-        words["sentence"] = (
-            "The agent is not running: `potluck node run`."
-            if joined
-            else "This PC has not joined a group: `potluck node join`."
-        )
-    words |= {"running": running, "joined": joined, "paused": wishes.paused, "since": wishes.since}
-    return words | {"until": wishes.until, "home": str(home)}
+        words["sentence"] = words.get("removed") or "The agent is not running: `potluck node run`."
+    if member is None:
+        words["sentence"] = membership.NOT_JOINED
+    else:
+        words |= {"name": member.name, "group": member.cluster}
+    words |= {"running": running, "joined": member is not None, "paused": wishes.paused, "since": wishes.since}
+    return words | {"until": wishes.until, "home": str(home), "data": list(collections(home))}
 
 
 def show_status(words: Words) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    console.print(words["sentence"], highlight=False)
+    console = _console()
+    console.print(words["sentence"])
     if words["paused"] and not words["running"]:
-        console.print(f"Paused by owner since {_clock(words['since'])}.", highlight=False)
+        console.print(f"Paused by you since {_clock(words['since'])}.")
     if words.get("host"):
-        console.print(f"Connected to {words['host']}.", highlight=False)
+        console.print(f"Connected to {words['host']}.")
     elif words["running"]:
-        console.print(f"Not connected: {words['trouble'] or 'dialling'}", highlight=False)
+        console.print(f"Not connected: {words['trouble'] or 'dialling'}")
+    text = ", ".join(words["data"]) or "none yet: potluck node data add FOLDER --name NAME"
+    console.print(f"{words['name']} in the group {words['group']}; text to train on: {text}")
     updates = words.get("updates") or []
     if updates:
         table = Table("round", "run", "done", "tokens", "size", "loss", "verdict", box=None)
@@ -77,10 +83,12 @@ def sent_lines(home: Path) -> list[Words]:
 
 def show_sent(lines: list[Words]) -> None:
     """Fits 80 columns: long details go on below, nothing is cut but digests, whose beginnings name a file well."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = _console()
+    if not lines:
+        console.print("Nothing has left this PC through Potluck yet.")
+        return
     table = Table(box=None, pad_edge=False)
     for heading in ("when", "what", "size"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
@@ -110,17 +118,23 @@ def _day(at: float) -> str:
 
 
 def show_collections(rows: list[Words]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
-        Console().print("No data yet: potluck node data add FOLDER --name NAME", highlight=False)
+        _console().print("No data yet: potluck node data add FOLDER --name NAME")
         return
     table = Table("name", "documents", "bytes", "tokens", "held out", "host is told", box=None)
     for row in rows:
         counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens", "held_out_documents")]
         table.add_row(row["name"], *counts, "yes" if row["shared"] else "no")
-    Console().print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """Words as they are: rich would take `[fd00::2]` for markup and `:key:` for a picture."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def _clock(moment: str | None) -> str:

@@ -6,6 +6,7 @@ import click
 import typer
 
 from shared.ending import ended
+from shared.saying import say
 
 
 def run_app(application: typer.Typer, name: str, arguments: list[str] | None) -> int:
@@ -13,7 +14,7 @@ def run_app(application: typer.Typer, name: str, arguments: list[str] | None) ->
     try:
         return ended(
             lambda: application(args=arguments, prog_name=name, standalone_mode=False),
-            lambda sentence: typer.echo(sentence, err=True),
+            lambda sentence: say(sentence, err=True),
         )
     except click.ClickException as error:
         error.show()

@@ -83,6 +83,11 @@ def disk_trouble(error: OSError, path: Path | None) -> OSError | OwnerMustAct:
                 f"{what} may not be written (read-only disk or another user's folder). "
                 "Choose another folder with POTLUCK_HOME or mend its permissions."
             )
+        case errno.ENOTDIR | errno.EEXIST if path is not None and _existing(path / "_").is_file():
+            return OwnerMustAct(
+                f"{_existing(path / '_')} is a file, and a folder is needed there. "
+                "Choose another folder with POTLUCK_HOME."
+            )
         case _:
             return error
 

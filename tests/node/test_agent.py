@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from node import owner
+from node import owner, showing
 from shared import job
 from shared.blobs import CHUNK
 from shared.codec import safe
@@ -276,6 +276,7 @@ def test_a_removed_pc_ends_with_the_hosts_words(tmp_path: Path) -> None:
         stage.host.say_farewell("revoked", "This PC was removed on 3 May.")
         assert await asyncio.to_thread(agent.wait, 15) == 3
         assert "This PC was removed on 3 May." in stage.log
+        assert showing.status(stage.home)["sentence"] == "This PC was removed on 3 May."
 
     on_stage(tmp_path, act)
 

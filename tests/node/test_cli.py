@@ -62,13 +62,28 @@ def test_pausing_and_resuming_need_no_agent(tmp_path: Path) -> None:
 
 
 def test_a_pc_that_has_not_joined_is_told_what_to_type(tmp_path: Path) -> None:
-    done = type_in(tmp_path, "node", "run")
-    assert done.returncode == 1
-    assert "potluck node join" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "potluck node join" in type_in(tmp_path, "node", "status").stdout
+    here = tmp_path / "wrong"
+    for words in ("node run", "node status", "node leave", "node alone x", f"node data add {REPOSITORY} --name x",
+                  "model get", "coordinator up"):  # fmt: skip
+        done = type_in(here, *words.split())
+        assert done.returncode == 1, words
+        assert ("coordinator init" if "coordinator" in words else "potluck node join") in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert type_in(here, "node", "join", "hello").returncode == 1
+    assert not here.exists(), "nothing is made in a wrong place"
+    assert "Nothing has left this PC" in type_in(tmp_path, "node", "sent").stdout
     assert "potluck node data add" in type_in(tmp_path, "node", "data", "list").stdout
     assert json.loads(type_in(tmp_path, "node", "sent", "--json").stdout) == []
+
+
+def test_a_home_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for words in ("node status", "node pause", "node sent", "coordinator init saturday"):
+        done = type_in(tmp_path / "file", *words.split())
+        if words != "node sent":
+            assert done.returncode == 1, words
+            assert done.stderr.startswith(f"{tmp_path / 'file'} is a file"), done.stderr
+        assert len(done.stderr.splitlines()) <= 1
 
 
 def test_a_word_that_is_no_invite_is_refused_in_words(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Tables and sentences for the owner."""
+
+from __future__ import annotations
+
+import pytest
+
+from node import showing
+from shared.saying import folded
+
+
+def test_what_others_said_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    update = {"round": 1, "run": "notes-k3f9qa", "share": 1.0, "tokens": 1, "bytes": 1, "metrics": {},
+              "verdict": "refused", "sentence": "[/red] :key:"}  # fmt: skip
+    showing.show_status({
+        "sentence": "Waiting for work.", "paused": False, "running": True, "host": "[fd00::2]:7443", "name": "[b]ana",
+        "group": "saturday", "data": [":key:notes"], "updates": [update],
+    })  # fmt: skip
+    said = capsys.readouterr().out
+    for words in ("[fd00::2]:7443", "[b]ana in the group saturday", ":key:notes", "[/red]", ":key:"):
+        assert words in said
+
+
+def test_a_long_sentence_is_broken_between_words_and_a_path_never() -> None:
+    path = "/home/ana/" + "long/" * 9
+    lines = folded(f"  ok    disk         There is room for it at {path}, and so on and so forth.", 40, 21).split("\n")
+    assert lines[0] == "  ok    disk         There is room for it"
+    assert all(line.startswith(" " * 21) for line in lines[1:])
+    assert any(line.strip() == f"{path}," for line in lines)
