@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from node import bases, membership
+from node import bases, fitting, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache, collections, settings
@@ -42,9 +42,10 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
             raise OwnerMustAct("This run trains with a Flower app, which has no way to train alone here.")
         await in_thread(lambda: furnish(bench.base, read, blobs))
         log = home / "log" / "trainer.log"
+        found = await fitting.find(home, bench, chosen, read, 0)
         ranks = await start_ranks(bench, chosen, log)
         try:
-            await ranks[0].tell(opening(home, bench, chosen, blobs.path(job)))
+            await ranks[0].tell(opening(home, bench, chosen, blobs.path(job), found.fit))
             return await _train(ranks[0], blobs.path(model), progress, log)
         finally:
             await stop_all(ranks)

@@ -12,6 +12,8 @@ from node.logic.facts import (
     DutiesTold,
     Evaluated,
     Fact,
+    FitChosen,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     TrainerFailed,
@@ -50,6 +52,8 @@ def picture(state: State, name: str, trouble: str) -> Words:
         "tokens_per_second": round(now.tokens_per_second, 1),
         "trainer": state.trainer.phase.value,
         "engine": state.trainer.engine,
+        "fit": state.trainer.fit,
+        "cuts": state.cuts.get(state.trainer.run, 0) if state.trainer.run else 0,
         "data": list(state.data),
         "updates": [
             {
@@ -101,6 +105,10 @@ def told(fact: Fact) -> tuple[str, Words] | None:
             return "resumed", {}
         case Unusable(_, sentence):
             return "unusable", {"why": sentence}
+        case FitChosen(sentence):
+            return "fit", {"chosen": sentence}
+        case NothingFits(run, sentence):
+            return "nothing-fits", {"run": run, "why": sentence}
         case TrainerOpened(engine, dtype, step_seconds):
             return "trainer-open", {"engine": engine, "dtype": dtype, "step_seconds": step_seconds}
         case TrainerTold(what, round_, _):

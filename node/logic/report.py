@@ -91,6 +91,8 @@ def sentence(state: State) -> str:
             return f"Waiting for room on the disk: {state.cramped}"
         case Doing.DOWNLOADING:
             return f"Fetching what round {now.round} needs: {now.share:.0%}."
+        case Doing.PREPARING if state.trainer.seeking:
+            return f"Finding out what fits this PC for {now.run}."
         case Doing.PREPARING:
             return f"Getting ready for round {now.round} of {now.run}."
         case Doing.IDLE:

@@ -13,8 +13,11 @@ from node.logic.facts import (
     Evaluated,
     Fact,
     Fetched,
+    FitChosen,
+    FitSought,
     Kind,
     LinkUp,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     Progressed,
@@ -53,6 +56,14 @@ def told(before: State, fact: Fact, after: State) -> str:
             return "the step to the next model did not fit; the whole model is fetched instead"
         case TrainerStarted() if before.trainer.run is None:
             return "starting the trainer; the first time takes a minute"
+        case FitSought():
+            return "finding out what fits this PC; it is remembered"
+        case FitChosen(sentence) if sentence != before.trainer.fit:
+            return f"this PC trains {sentence}"
+        case NothingFits(_, why):
+            return why
+        case TrainerFailed() | TrainerGone() if after.cuts != before.cuts:
+            return "there was not enough memory; starting again with less"
         case TrainerTold("train", number, _):
             return f"{_round(after, after.trainer.run, number)}: training begins"
         case TrainerTold("halt", number, _):
