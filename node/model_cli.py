@@ -15,6 +15,7 @@ from node.cli import progress_line
 from node.home import cache, default_home
 from shared.commands import run_app
 from shared.errors import OwnerMustAct, TryLater
+from shared.saying import say
 
 if TYPE_CHECKING:
     from node import result
@@ -64,12 +65,13 @@ def try_(
         kept = result_.earlier(default_home(), run)
         if kept is None:
             raise
-        typer.echo(f"{error.sentence}\nThis is what was fetched earlier: round {kept.round} of {kept.run}.", err=True)
+        say(f"{error.sentence}\nThis is what was fetched earlier: round {kept.round} of {kept.run}.", err=True)
         found = kept
     else:
         _say(found)
     arguments = ["--base", str(found.base), "--adapter" if found.adapter else "--model", str(found.tuned)]
     arguments += ["--prompt", words[-1], "--tokens", str(tokens)] + (["--chat"] if chat else [])
+    say("loading the model (a minute the first time) ...", err=True)
     done = subprocess.run([sys.executable, "-m", "node.train.try_model", *arguments], check=False)
     raise typer.Exit(done.returncode)
 

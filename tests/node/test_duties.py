@@ -446,7 +446,7 @@ def test_the_size_of_every_file_follows_from_the_run(ready: State) -> None:
 
 
 def test_a_paused_node_says_since_when(training: State) -> None:
-    assert report.sentence(after(training, OwnerPaused(1000.0))).startswith("paused by owner since ")
+    assert report.sentence(after(training, OwnerPaused(1000.0))).startswith("Paused by you since ")
 
 
 def test_a_node_without_data_says_what_to_type(ready: State) -> None:
