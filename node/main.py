@@ -50,7 +50,8 @@ from shared.log import Log
 from shared.rpc.dial import dialable
 from shared.rpc.protocol import VERSION
 
-LOOK_SECONDS = 1.0  # between two looks at the owner's wishes
+LOOK_SECONDS = 1.0  # between two looks at everything
+HEED_SECONDS = 0.1  # between two looks at the owner's wishes: one `stat`
 
 Show = Callable[[status.Words], None]
 
@@ -71,16 +72,12 @@ async def run(home: Path, log: Log, show: Show = lambda words: None) -> str:
             stopped = tasks.create_task(_stop_signal(), name="stop signal")
             removed = tasks.create_task(agent.link.keep(), name="link")
             await asyncio.wait([stopped, removed], return_when=asyncio.FIRST_COMPLETED)
-            if not removed.done():
-                log.tell("stopping ...")
             agent.end()
-            heard = await agent.link.say_goodbye()
+            await agent.link.say_goodbye()
             for task in (*duties, stopped, removed):
                 task.cancel()
         words = removed.result() if removed.done() and not removed.cancelled() else ""
         agent.tell_owner(words)
-        if not words:
-            log.tell("stopped; the host knows" if heard else "stopped; the host could not be told, but will notice")
         return words
 
 
@@ -152,12 +149,19 @@ class Agent:
                 introduced = self.introduction().data
                 self.link.renew()  # the host hears the new counts in a new greeting
             self.tell_owner()
-            await asyncio.sleep(LOOK_SECONDS)
+            await self.heed_owner(LOOK_SECONDS)
+
+    async def heed_owner(self, seconds: float) -> None:
+        """For so long: whoever pauses wants the card back now, not within a second."""
+        for _ in range(round(seconds / HEED_SECONDS)):
+            await asyncio.sleep(HEED_SECONDS)
+            for fact in self.watching.owner():
+                self.hear(fact)
 
     def look_at_the_clock(self) -> None:
         """A clock that was set hurries nobody: what has a deadline goes on by the time that really passed."""
         if jumped := self.steady.jumped():
-            self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} what it was.")
+            self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} of what it was.")
 
     def tell_owner(self, removed: str = "") -> None:
         """`removed`: the words of a host that removed this PC from the group."""

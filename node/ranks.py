@@ -12,7 +12,6 @@ from pathlib import Path
 
 from node import probe
 from node.home import Settings, collections
-from node.logic.fit import Fit
 from shared.children import Child, Words
 from shared.disk import private_folder
 from shared.job import Job
@@ -64,12 +63,12 @@ async def start_ranks(bench: Bench, settings: Settings, log: Path) -> list[Child
     return ranks
 
 
-def settings_for(settings: Settings, job: Job) -> Settings:
+def fitting(settings: Settings, job: Job) -> Settings:
     """A Flower app has a trainer of its own, and one process."""
     return settings if job.app is None else replace(settings, trainer="node.train.apps", ranks=1)
 
 
-def opening(home: Path, bench: Bench, settings: Settings, job: Path, fit: Fit) -> Words:
+def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:
     """The first words to rank 0."""
     return {
         "op": "open",
@@ -78,8 +77,13 @@ def opening(home: Path, bench: Bench, settings: Settings, job: Path, fit: Fit) -
         "data": [str(home / "data" / name) for name in collections(home)],
         "work": str(bench.work),
         "tensorboard": str(private_folder(bench.folder / "tensorboard")),
-        "fit": fit.words,
-        "care": {"heat_limit": settings.heat_limit, "checkpoint_steps": settings.checkpoint_steps},
+        "fit": {
+            "engine": settings.engine,
+            "zero": settings.zero,
+            "dtype": settings.dtype,
+            "micro_batch": settings.micro_batch,
+        },
+        "care": {"checkpoint_steps": settings.checkpoint_steps, "heat_limit": settings.heat_limit},
     }
 
 
@@ -118,15 +122,10 @@ def how_ended(returncode: int | None) -> str:
             return ""
         case 0:
             return " without being asked"
-        case _ if was_killed(returncode):
+        case -9 | 137:
             return " (it was killed: perhaps the memory was full)"
         case _:
             return f" (exit code {returncode})"
-
-
-def was_killed(returncode: int | None) -> bool:
-    """Nobody asked it, nobody answers: most often the system ran out of memory."""
-    return returncode in (-9, 137)
 
 
 def last_words(log: Path) -> str:

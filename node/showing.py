@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -53,27 +54,52 @@ def show_status(words: Words) -> None:
         console.print(f"Not connected: {words['trouble'] or 'dialling'}")
     text = ", ".join(words["data"]) or "none yet: potluck node data add FOLDER --name NAME"
     console.print(f"{words['name']} in the group {words['group']}; text to train on: {text}")
+    for line in watching(words):
+        console.print(line)
+    if words.get("note"):
+        console.print(words["note"])
     updates = words.get("updates") or []
-    held_out = {(one["run"], one["round"]): one["metrics"].get("loss") for one in words.get("evaluations") or []}
-    for run in dict.fromkeys(update["run"] for update in updates):
-        console.print(f"\n{run}", highlight=False, soft_wrap=True)
-        table = Table("round", "done", "tokens", "size", "train\nloss", "held-out\nloss", "verdict", box=None)
-        for update in (update for update in updates if update["run"] == run):
+    if updates:
+        table = Table("round", "run", "done", "tokens", "size", "loss", "verdict", box=None)
+        for update in updates:
+            loss = update["metrics"].get("loss")
             verdict = update["verdict"] or "not sent yet"
             table.add_row(
                 str(update["round"]),
+                update["run"],
                 f"{update['share']:.0%}",
                 f"{update['tokens']:,}",
                 size_words(update["bytes"]),
-                _loss(update["metrics"].get("loss")),
-                _loss(held_out.get((run, update["round"]))),
+                "" if loss is None else f"{loss:.3f}",
                 f"{verdict}: {update['sentence']}" if update["sentence"] else verdict,
             )
         console.print(table)
 
 
-def _loss(loss: float | None) -> str:
-    return "" if loss is None else f"{loss:.3f}"
+def watching(words: Words) -> list[str]:
+    """How the training under way does, in two lines; nothing when none is."""
+    if words.get("doing") != "training" or not words.get("step"):
+        return []
+    metrics, loss = words.get("metrics") or {}, words["loss"]
+    ill = {
+        "vanishing": " (vanishing: little is learnt)",
+        "exploding": " (exploding: the learning rate may be too high)",
+    }.get(words.get("gradient", ""), "")
+    learning = [f"loss {loss:.3f}", f"perplexity {math.exp(min(loss, 50.0)):,.1f}"]
+    if "gradient_norm" in metrics:
+        learning.append(f"gradient {metrics['gradient_norm']:.2g}{ill}")
+    if "learning_rate" in metrics:
+        learning.append(f"learning rate {metrics['learning_rate']:.1e}")
+    machine = [f"{words['tokens_per_second']:,.0f} tokens/s"]
+    if "memory_bytes" in metrics:
+        machine.append(f"{size_words(int(metrics['memory_bytes']))} of memory")
+    if "celsius" in metrics:
+        machine.append(f"{metrics['celsius']:.0f} °C")
+    if "watts" in metrics:
+        machine.append(f"{metrics['watts']:.0f} W")
+    if skipped := int(metrics.get("skipped", 0)):
+        machine.append(f"{skipped} {'step' if skipped == 1 else 'steps'} skipped")
+    return [", ".join(learning), ", ".join(machine)]
 
 
 def sent_lines(home: Path) -> list[Words]:

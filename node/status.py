@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from node.logic.facts import (
     DutiesTold,
     Evaluated,
     Fact,
-    FitChosen,
-    NothingFits,
     OwnerPaused,
     OwnerResumed,
     TrainerFailed,
     TrainerGone,
+    TrainerNoted,
     TrainerOpened,
     TrainerTold,
+    TrainerWarm,
     Unusable,
     UpdateWritten,
     VerdictHeard,
@@ -50,10 +51,12 @@ def picture(state: State, name: str, trouble: str) -> Words:
         "step": now.step,
         "loss": now.loss,
         "tokens_per_second": round(now.tokens_per_second, 1),
+        "gradient": state.trainer.progress.gradient if state.trainer.progress is not None else "",
+        "metrics": dict(state.trainer.progress.metrics) if state.trainer.progress is not None else {},
+        "heat": asdict(state.trainer.heat) if state.trainer.heat is not None else None,
+        "note": state.trainer.note,
         "trainer": state.trainer.phase.value,
         "engine": state.trainer.engine,
-        "fit": state.trainer.fit,
-        "cuts": state.cuts.get(state.trainer.run, 0) if state.trainer.run else 0,
         "data": list(state.data),
         "updates": [
             {
@@ -105,10 +108,6 @@ def told(fact: Fact) -> tuple[str, Words] | None:
             return "resumed", {}
         case Unusable(_, sentence):
             return "unusable", {"why": sentence}
-        case FitChosen(sentence):
-            return "fit", {"chosen": sentence}
-        case NothingFits(run, sentence):
-            return "nothing-fits", {"run": run, "why": sentence}
         case TrainerOpened(engine, dtype, step_seconds):
             return "trainer-open", {"engine": engine, "dtype": dtype, "step_seconds": step_seconds}
         case TrainerTold(what, round_, _):
@@ -118,6 +117,10 @@ def told(fact: Fact) -> tuple[str, Words] | None:
             return "trained", {"round": update.round, "share": update.share, "tokens": update.tokens, **metrics}
         case Evaluated(_, round_, metrics):
             return "evaluated", {"round": round_, **dict(metrics)}
+        case TrainerNoted(sentence):
+            return "trainer-note", {"why": sentence}
+        case TrainerWarm(pace, celsius, limit):
+            return "heat", {"pace": pace, "celsius": celsius, "limit": limit}
         case TrainerFailed(sentence):
             return "trainer-failed", {"why": sentence}
         case TrainerGone(sentence):

@@ -10,39 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from node import fitting, membership
+from node import membership
 from node.blobs_link import in_thread
 from node.home import Settings
 from node.logic.facts import (
     Duty,
     Evaluated,
     Fact,
-    FitChosen,
-    FitSought,
     Metrics,
-    NothingFits,
     Progressed,
     TrainerFailed,
     TrainerGone,
     TrainerHalted,
+    TrainerNoted,
     TrainerOpened,
     TrainerStarted,
     TrainerTold,
+    TrainerWarm,
     Update,
     UpdateWritten,
 )
 from node.logic.wishes import KeepTrainer
-from node.ranks import (
-    STOP_SECONDS,
-    Bench,
-    how_ended,
-    last_words,
-    opening,
-    settings_for,
-    start_ranks,
-    stop_all,
-    was_killed,
-)
+from node.ranks import STOP_SECONDS, Bench, fitting, how_ended, last_words, opening, start_ranks, stop_all
 from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import private_folder
@@ -69,7 +58,7 @@ class Trainer:
     async def keep(self, wish: KeepTrainer, job: Job) -> None:
         """Start the ranks, open the job, hear them until they end. Cancelled: stop them and give their memory back."""
         async with self._one:
-            ending, killed = "", False
+            ending = ""
             log = self._home / "log" / "trainer.log"
             ranks: list[Child] = []
             self._opened = False
@@ -77,18 +66,10 @@ class Trainer:
                 self._hear(TrainerStarted(wish.run))
                 bench = Bench(private_folder(self._home / "runs" / wish.run))
                 await in_thread(lambda: furnish(bench.base, job, self._blobs))
-                settings = settings_for(self._settings, job)
-                found = await fitting.find(self._home, bench, settings, job, wish.cuts, lambda: self._hear(FitSought()))
-                if found.sentence:
-                    self._hear(FitChosen(found.sentence))
-                ranks += await start_ranks(bench, settings, log)
+                ranks += await start_ranks(bench, fitting(self._settings, job), log)
                 self._lead = ranks[0]
-                job_file = self._blobs.path(wish.job)
-                await self._lead.tell(opening(self._home, bench, settings, job_file, found.fit))
+                await self._lead.tell(opening(self._home, bench, self._settings, self._blobs.path(wish.job)))
                 ending = await self._hear_all(ranks, wish.run, log)
-                killed = any(was_killed(child.returncode) for child in ranks)
-            except fitting.TooLarge as error:
-                self._hear(NothingFits(wish.run, error.sentence))
             except (PotluckError, OSError) as error:
                 ending = error.sentence if isinstance(error, PotluckError) else f"it could not be started ({error})."
             finally:
@@ -96,7 +77,7 @@ class Trainer:
                 try:
                     await stop_all(ranks, STOP_SECONDS if self._opened else OPENING_SECONDS)
                 finally:  # also when it is no longer wished for while we clear up after its death
-                    self._hear(TrainerGone(ending, killed))
+                    self._hear(TrainerGone(ending))
 
     async def train(self, duty: Duty, lost: Sequence[int] = ()) -> None:
         """`lost`: earlier rounds whose update did not count."""
@@ -167,6 +148,7 @@ class Trainer:
                     Progressed(
                         int(words["round"]), int(words["step"]), int(words["steps"]), float(words["share"]),
                         float(words["loss"]), float(words["tokens_per_second"]),
+                        str(words.get("gradient", "")), _metrics(words.get("metrics", {})),
                     )
                 )  # fmt: skip
             case "trained" if duty is not None:
@@ -180,8 +162,12 @@ class Trainer:
                 self._hear(TrainerHalted(int(words["round"])))
             case "evaluated":
                 self._hear(Evaluated(run, int(words["round"]), _metrics(words["metrics"])))
+            case "note":
+                self._hear(TrainerNoted(str(words["sentence"])))
+            case "heat":
+                self._hear(TrainerWarm(str(words["pace"]), float(words["celsius"]), float(words["limit"])))
             case "failed":
-                self._hear(TrainerFailed(str(words["sentence"]), words.get("kind") == "memory"))
+                self._hear(TrainerFailed(str(words["sentence"])))
             case _:
                 pass  # a word of a newer trainer
 

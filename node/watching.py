@@ -25,10 +25,11 @@ class Watching:
         self.wishes = Wishes()
 
     def changes(self) -> Iterator[Fact]:
-        yield from self._owner()
+        yield from self.owner()
         yield from self._data()
 
-    def _owner(self) -> Iterator[Fact]:
+    def owner(self) -> Iterator[Fact]:
+        """The owner's wishes alone: one look at one file."""
         try:
             found = (self._home / "owner.json").stat()
             seen: tuple[int, ...] = (found.st_mtime_ns, found.st_size, found.st_ino)

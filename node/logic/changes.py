@@ -16,12 +16,9 @@ from node.logic.facts import (
     Evaluated,
     Fact,
     Fetched,
-    FitChosen,
-    FitSought,
     JobRead,
     LinkDown,
     LinkUp,
-    NothingFits,
     OwnerPaused,
     OwnerResumed,
     Progressed,
@@ -29,15 +26,17 @@ from node.logic.facts import (
     TrainerFailed,
     TrainerGone,
     TrainerHalted,
+    TrainerNoted,
     TrainerOpened,
     TrainerStarted,
     TrainerTold,
+    TrainerWarm,
     Unusable,
     UpdateWritten,
     Verdict,
     VerdictHeard,
 )
-from node.logic.state import CUTS, Kept, Pause, Phase, State, Trainer
+from node.logic.state import Kept, Pause, Phase, State, Trainer
 
 
 def apply(state: State, fact: Fact) -> State:
@@ -54,8 +53,7 @@ def apply(state: State, fact: Fact) -> State:
         case OwnerPaused(since, until):
             return replace(state, pause=Pause(since, until))
         case OwnerResumed():
-            fresh = replace(state.trainer, failures=0, not_before=0.0)
-            return replace(state, pause=None, trainer=fresh, unfit={})
+            return replace(state, pause=None, trainer=replace(state.trainer, failures=0, not_before=0.0))
         case DataChanged(names, edition):
             return replace(
                 state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0)
@@ -77,10 +75,6 @@ def apply(state: State, fact: Fact) -> State:
             return replace(state, unusable={**state.unusable, digest: sentence})
         case DeltaUseless(model):
             return replace(state, useless=state.useless | {model})
-        case NothingFits(run, sentence):
-            return replace(state, unfit={**state.unfit, run: sentence})
-        case TrainerFailed() | TrainerGone() if _starved(state, fact):
-            return _cut(state, fact)
         case UpdateWritten(update):
             key = (update.run, update.round)
             old = state.updates.get(key)
@@ -131,12 +125,12 @@ def _succeeded(state: State) -> Trainer:
 def _trainer(
     state: State,
     fact: TrainerStarted
-    | FitSought
-    | FitChosen
     | TrainerOpened
     | TrainerTold
     | Progressed
     | TrainerHalted
+    | TrainerNoted
+    | TrainerWarm
     | TrainerFailed
     | TrainerGone,
 ) -> Trainer:
@@ -144,11 +138,7 @@ def _trainer(
     match fact:
         case TrainerStarted(run):
             opening = replace(trainer, phase=Phase.OPENING, since=now, run=run, edition=state.edition)
-            return replace(opening, round=0, model=None, progress=None, seeking=False, fit="")
-        case FitSought():
-            return replace(trainer, seeking=trainer.phase is Phase.OPENING)
-        case FitChosen(sentence):
-            return replace(trainer, seeking=False, fit=sentence)
+            return replace(opening, round=0, model=None, progress=None, heat=None, note="")
         case TrainerOpened() if trainer.phase is not Phase.OPENING:
             return trainer
         case TrainerOpened(engine, dtype, step_seconds):
@@ -166,40 +156,21 @@ def _trainer(
         case TrainerHalted(round_):
             halted = trainer.phase in (Phase.TRAINING, Phase.HALTING) and trainer.round == round_
             return replace(trainer, phase=Phase.IDLE, since=now, progress=None) if halted else trainer
+        case TrainerNoted(sentence):
+            return replace(trainer, note=sentence)
+        case TrainerWarm(pace):
+            return replace(trainer, heat=None if pace == "full" else fact)
         case TrainerFailed(sentence):
             return _failed(replace(trainer, phase=Phase.FAILED, since=now), now, sentence)
         case TrainerGone(sentence):
-            gone = replace(trainer, phase=Phase.ABSENT, since=now, round=0, model=None, progress=None, seeking=False)
-            return _failed(gone, now, sentence) if sentence and trainer.phase is not Phase.FAILED else gone
+            gone = replace(trainer, phase=Phase.ABSENT, since=now, round=0, model=None, progress=None, heat=None)
+            worked = trainer.progress is not None
+            return _failed(gone, now, sentence, worked) if sentence and trainer.phase is not Phase.FAILED else gone
         case _:
             assert_never(fact)
 
 
-def _starved(state: State, fact: TrainerFailed | TrainerGone) -> bool:
-    """Whether the trainer ran out of memory, and its fit may still be made smaller.
-
-    Killed once it starts again as it was: the owner may have done it. Twice in a row it was the system.
-    """
-    trainer, run = state.trainer, state.trainer.run
-    if run is None or state.cuts.get(run, 0) >= CUTS:
-        return False
-    if isinstance(fact, TrainerFailed):
-        return fact.memory and trainer.phase is not Phase.FAILED
-    return fact.killed and trainer.failures > 0 and trainer.phase is not Phase.FAILED
-
-
-def _cut(state: State, fact: TrainerFailed | TrainerGone) -> State:
-    """Start again at once with a smaller fit; that is no failure."""
-    run = state.trainer.run
-    assert run is not None
-    phase = Phase.FAILED if isinstance(fact, TrainerFailed) else Phase.ABSENT
-    trainer = replace(
-        state.trainer, phase=phase, since=state.now, round=0, model=None, progress=None, seeking=False, failures=0,
-        complaint=fact.sentence,
-    )  # fmt: skip
-    return replace(state, trainer=trainer, cuts={**state.cuts, run: state.cuts.get(run, 0) + 1})
-
-
-def _failed(trainer: Trainer, now: float, sentence: str) -> Trainer:
-    failures = trainer.failures + 1
-    return replace(trainer, failures=failures, not_before=now + 2.0**failures, complaint=sentence)
+def _failed(trainer: Trainer, now: float, sentence: str, worked: bool = False) -> Trainer:
+    """One that was training well and died is started anew at once; one that dies again must wait."""
+    wait = 0.0 if worked and not trainer.failures else 2.0 ** (trainer.failures + 1)
+    return replace(trainer, failures=trainer.failures + 1, not_before=now + wait, complaint=sentence)

@@ -167,24 +167,6 @@ class TrainerStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class FitSought:
-    """What fits this PC is being found out: steps are tried, which may take minutes the first time."""
-
-
-@dataclass(frozen=True, slots=True)
-class FitChosen:
-    sentence: str  # which, and why, in words
-
-
-@dataclass(frozen=True, slots=True)
-class NothingFits:
-    """This PC is too small for the run; the sentence names the nearest that would fit."""
-
-    run: RunId
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class TrainerOpened:
     engine: str
     dtype: str
@@ -208,6 +190,8 @@ class Progressed:
     share: float
     loss: float
     tokens_per_second: float
+    gradient: str = ""  # "vanishing" or "exploding", when it is
+    metrics: Metrics = ()  # gradient_norm, learning_rate, skipped, memory_bytes; celsius and watts where there are such
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,22 +214,33 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerFailed:
-    """The trainer lives but could not do what it was told. `memory`: because there was too little."""
+class TrainerNoted:
+    """Something the owner should hear, which stops nothing: a damaged checkpoint, a skipped step."""
 
     sentence: str
-    memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerWarm:
+    """The heat guard changed its pace ("full", "slow", "paused"), or still holds it."""
+
+    pace: str
+    celsius: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerFailed:
+    """The trainer lives but could not do what it was told."""
+
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class TrainerGone:
-    """The trainer's processes have ended and their memory is free. No sentence: we asked for it.
-
-    `killed`: by somebody else, most often a system without memory.
-    """
+    """The trainer's processes have ended and their memory is free. No sentence: we asked for it."""
 
     sentence: str = ""
-    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,14 +268,13 @@ Fact = (
     | Unusable
     | DeltaUseless
     | TrainerStarted
-    | FitSought
-    | FitChosen
-    | NothingFits
     | TrainerOpened
     | TrainerTold
     | Progressed
     | UpdateWritten
     | TrainerHalted
+    | TrainerNoted
+    | TrainerWarm
     | Evaluated
     | TrainerFailed
     | TrainerGone

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from node.logic.facts import Availability, Kind, Readiness
-from node.logic.state import Pause, Phase, State, pending, task, trouble
-from shared.units import duration_words
-
-BRIEF = 120.0  # seconds: a shorter pause would begin and end in the same minute
+from node.logic.facts import Availability, Kind, Readiness, TrainerWarm
+from node.logic.state import Phase, State, pending, task, trouble
 
 
 class Doing(StrEnum):
@@ -37,9 +34,7 @@ def availability(state: State) -> Availability:
     """May the coordinator count on this node, and if not, why?"""
     if state.paused:
         assert state.pause is not None
-        return Availability(
-            Readiness.PAUSED, state.pause.since, state.pause.until or 0.0, pause_words(state.pause, "owner")
-        )
+        return Availability(Readiness.PAUSED, state.pause.since, state.pause.until or 0.0, _pause_words(state))
     if state.broken:
         return Availability(
             Readiness.BROKEN,
@@ -83,12 +78,12 @@ def sentence(state: State) -> str:
     able, now = availability(state), activity(state)
     if able.readiness is not Readiness.READY:
         waiting = len(pending(state))
-        why = f"{pause_words(state.pause, 'you').capitalize()}." if state.pause and state.paused else able.sentence
-        return why + (f" {waiting} finished update waits to be sent." if waiting and not state.linked else "")
+        return able.sentence + (f" {waiting} finished update waits to be sent." if waiting and not state.linked else "")
     match now.doing:
         case Doing.TRAINING:
             halting = " (finishing the step)" if state.trainer.phase is Phase.HALTING else ""
-            return f"Training round {now.round} of {now.run}: {now.share:.0%}{halting}."
+            words = f"Training round {now.round} of {now.run}: {now.share:.0%}{halting}."
+            return f"{warm(state.trainer.heat)} {words}" if state.trainer.heat is not None else words
         case Doing.EVALUATING:
             return f"Measuring the model of round {now.round} on your held-out text."
         case Doing.UPLOADING:
@@ -97,8 +92,6 @@ def sentence(state: State) -> str:
             return f"Waiting for room on the disk: {state.cramped}"
         case Doing.DOWNLOADING:
             return f"Fetching what round {now.round} needs: {now.share:.0%}."
-        case Doing.PREPARING if state.trainer.seeking:
-            return f"Finding out what fits this PC for {now.run}."
         case Doing.PREPARING:
             return f"Getting ready for round {now.round} of {now.run}."
         case Doing.IDLE:
@@ -106,12 +99,20 @@ def sentence(state: State) -> str:
             return "Done with this round; waiting for the others." if waits else "Waiting for work."
 
 
-def pause_words(pause: Pause, whom: str) -> str:
-    """`whom`: "you" for the owner, "owner" for the host. A pause of a minute or so is told by its length."""
-    since = datetime.fromtimestamp(pause.since).strftime("%H:%M")
-    until = ""
-    if pause.until is not None:
-        brief = pause.until - pause.since < BRIEF
-        length = duration_words(pause.until - pause.since)
-        until = f" for {length}" if brief else datetime.fromtimestamp(pause.until).strftime(" until %H:%M")
-    return f"paused by {whom} since {since}{until}"
+def warm(heat: TrainerWarm) -> str:
+    """What the heat guard does, and why."""
+    where = f"{heat.celsius:.0f} °C, the limit is {heat.limit:.0f} °C"
+    match heat.pace:
+        case "paused":
+            return f"Paused by heat ({where}); it goes on by itself when it is cooler."
+        case "slow":
+            return f"Slowed down by heat ({where})."
+        case _:
+            return "Cool again; at full speed."
+
+
+def _pause_words(state: State) -> str:
+    assert state.pause is not None
+    since = datetime.fromtimestamp(state.pause.since).strftime("%H:%M")
+    until = datetime.fromtimestamp(state.pause.until).strftime(" until %H:%M") if state.pause.until else ""
+    return f"paused by owner since {since}{until}"

@@ -28,7 +28,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the agent's to hear; it will tell us
     quiet()
     if options.rank == 0:
-        return lead(options, Orders(sys.stdin), facts)
+        return lead(options, Orders(sys.stdin, leave=lambda: _end(0)), facts)
     return obey(options)
 
 
@@ -44,7 +44,9 @@ def lead(options: argparse.Namespace, orders: Orders, facts: Facts) -> int:
     bench: Bench | None = None
     worker: RoundWorker | None = None
     while True:
+        orders.nothing_to_save = False
         words = orders.next()
+        orders.nothing_to_save = words.get("op") in ("open", "evaluate", "alone")
         try:
             match words, bench, worker:
                 case {"op": "stop"}, _, _:

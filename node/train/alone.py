@@ -12,6 +12,7 @@ from node.train import weights
 from node.train.bench import Bench
 from node.train.dropout import seed
 from node.train.engine import Weights
+from node.train.interrupt import Halted
 from node.train.measure import measure
 from node.train.schedule import learning_rate
 
@@ -40,7 +41,11 @@ def train_alone(bench: Bench, model: Path, steps: int) -> dict[str, Any] | None:
             seed(job.run, 0, step, ranks.rank)
             batch = feed.step(step)
             tokens += batch.tokens
-            stepped = engine.step(batch.micro_batches, batch.tokens, lr)
+            try:
+                stepped = engine.step(bench.interruptible(batch.micro_batches), batch.tokens, lr)
+            except Halted:
+                engine.abandon()
+                return None
             if step in sampled:
                 count += 1
                 _fold(average, engine.read_weights(), count) if ranks.leads else weights.take_part(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from node.data.tokens import collect
 from node.train import attention, machine
 from node.train.checkpoint import Checkpoints
 from node.train.dropout import add_dropout
-from node.train.engine import Engine
+from node.train.engine import Engine, MicroBatch
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
 from node.train.feed import Feed, Start
 from node.train.heat import Guard
+from node.train.interrupt import MicroBatches, ask_in_layers
 from node.train.job import Deal, Fit, deal, parse_fit
 from node.train.measure import HeldOut, held_out
 from node.train.model import build, size, trainables
@@ -78,6 +79,9 @@ class Bench:
         """The windows from `start` on."""
         return Feed(self.samples, self.deal, self.ranks, start)
 
+    def interruptible(self, batches: Sequence[MicroBatch]) -> MicroBatches:
+        return MicroBatches(batches, self.ranks, self.voice.halted)
+
     @property
     def ledger(self) -> Path:
         return self.work / "reading.json"
@@ -117,6 +121,8 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         if job.lora is not None:
             model.enable_input_require_grads()
+    if fit.engine == "torch" and ranks.world == 1:
+        ask_in_layers(model, voice.halted)
     parameters = sum(size(parameter) for parameter in model.parameters())
     trainable = sum(size(parameter) for parameter in trainables(model).values())
     engine = _engine(model, job, fit, share, ranks, device, precision, parameters, trainable)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from node.train import weights
 from node.train.bench import Bench
 from node.train.checkpoint import Place
 from node.train.dropout import seed
-from node.train.engine import MicroBatch
 from node.train.feed import Feed, Start
 from node.train.gradients import Gradients
+from node.train.interrupt import Halted
 from node.train.schedule import learning_rate, run_progress
 from shared.errors import OwnerMustAct
 from shared.ids import Digest
@@ -38,10 +37,6 @@ class Trained:
     tokens: int
     steps: int
     metrics: dict[str, float]
-
-
-class Halted(Exception):
-    """The owner, or the host, wants the round to end: the step under way is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ def _train(bench: Bench, asked: Round, place: Place, feed: Feed) -> tuple[Place,
         seed(job.run, asked.number, place.read, ranks.rank)
         batch = feed.step(place.read)
         try:
-            stepped = engine.step(Interruptible(batch.micro_batches, bench), batch.tokens, lr)
+            stepped = engine.step(bench.interruptible(batch.micro_batches), batch.tokens, lr)
         except Halted:
             engine.abandon()
             continue
@@ -140,21 +135,6 @@ def _train(bench: Bench, asked: Round, place: Place, feed: Feed) -> tuple[Place,
             )
         if ranks.leads and share < 1:
             bench.guard.rest(seconds, voice.rest, voice.tell)
-
-
-class Interruptible(list[MicroBatch]):
-    """The micro-batches of a step, read one by one: between two of them all ranks ask whether to go on."""
-
-    def __init__(self, batches: Sequence[MicroBatch], bench: Bench) -> None:
-        super().__init__(batches)
-        self._bench = bench
-
-    def __iter__(self) -> Iterator[MicroBatch]:
-        """Raises Halted, on all ranks together."""
-        for number in range(len(self)):
-            if number and self._bench.ranks.same([float(self._bench.voice.halted())])[0]:
-                raise Halted
-            yield self[number]
 
 
 def _say_skipped(bench: Bench, place: Place, loss: float) -> None:

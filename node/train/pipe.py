@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 from typing import IO, Any
 
 Words = dict[str, Any]
@@ -34,9 +35,15 @@ class Facts:
 
 
 class Orders:
-    """What the parent wants, in order. `halted` is true from the moment `halt` (or the end) was read."""
+    """What the parent wants, in order. `halted` is true from the moment `halt` (or the end) was read.
 
-    def __init__(self, stream: IO[str]) -> None:
+    At the end `leave` is called at once, from the reading thread, while `nothing_to_save`: no one waits for a model to
+    be loaded or measured that nobody wants any more.
+    """
+
+    def __init__(self, stream: IO[str], leave: Callable[[], object] = lambda: None) -> None:
+        self._leave = leave
+        self.nothing_to_save = True
         self._queue: queue.SimpleQueue[Words] = queue.SimpleQueue()
         self._halt = threading.Event()
         self._ended = threading.Event()
@@ -74,6 +81,8 @@ class Orders:
             if words.get("op") == "stop":
                 break
             self._queue.put(words)
+        if self.nothing_to_save:
+            self._leave()
         self._ended.set()
         self._halt.set()
         self._queue.put({"op": "stop"})

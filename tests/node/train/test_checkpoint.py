@@ -62,10 +62,10 @@ def curve(work: Path) -> Curve:
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     found: Curve = {}
-    for file in sorted((work / "tensorboard" / "steps").glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
+    for file in sorted((work / "tensorboard").glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
         for event in EventFileLoader(str(file)).Load():
             for value in event.summary.value:
-                if value.tag == "steps/loss":
+                if value.tag == "loss":
                     found[event.step] = value.tensor.float_val[0]
     return found
 
@@ -121,11 +121,13 @@ class Here:
     name: str
     care: dict[str, Any] = field(default_factory=lambda: dict(EACH_STEP))
     leave_after: int = 1 << 60  # steps of the round; then the parent is gone
+    halt_at: int = 1 << 60  # the how-manieth question whether to halt is answered with yes
     notes: list[str] = field(default_factory=list)
     told: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        voice = Voice(self._hear, ended=self._gone)
+        self.asked = 0
+        voice = Voice(self._hear, halted=self._asked, ended=self._gone)
         words = self.room.open_words(self.name, engine="torch") | {"care": self.care}
         self.bench = open_bench(words, Ranks(0, 1, self.room.folder / "unused"), voice)
 
@@ -139,6 +141,10 @@ class Here:
         self.told.append(fact)
         if fact["fact"] == "note":
             self.notes.append(fact["sentence"])
+
+    def _asked(self) -> bool:
+        self.asked += 1
+        return self.asked >= self.halt_at
 
     def _gone(self) -> bool:
         return any(
@@ -178,6 +184,24 @@ def test_a_flipped_byte_costs_one_checkpoint_and_nothing_else(
     assert again.round(1) is not None
     assert again.weights() == whole[0]
     assert len(again.notes) == 2
+
+
+def test_a_step_is_given_up_in_any_layer_and_leaves_no_trace(room: Room, whole: list[dict[str, bytes]]) -> None:
+    """Asked before each step and in both layers, forward and back: always the weights after the last whole step."""
+    here = Here(room, "halted", care={})
+    found = []
+    here.asked = 0
+    for question in range(6, 11):
+        here.asked, here.halt_at = 0, question
+        trained = here.round(1)
+        assert trained is not None
+        assert trained.steps == 1
+        assert here.asked >= question
+        found.append(here.weights())
+    assert all(weights == found[0] for weights in found)
+    here.halt_at = 1 << 60
+    assert here.round(1) is not None
+    assert here.weights() == whole[0]
 
 
 def test_adams_state_of_a_finished_round_that_rotted_is_told(room: Room, whole: list[dict[str, bytes]]) -> None:

@@ -1,1 +1,0 @@
-"""What `potluck node doctor` looks at, one thing a file."""
