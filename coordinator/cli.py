@@ -171,7 +171,9 @@ def start(
 
 
 @app.command()
-def stop(run: Annotated[str, typer.Argument(help="Which run; may be left out when there is only one")] = "") -> None:
+def stop(
+    run: Annotated[str, typer.Argument(help="Which run; may be left out when only one is going")] = "",
+) -> None:
     """Stop a run. Its newest committed model is kept."""
     from coordinator.calling import calling
     from shared.rpc.v1 import operator_pb2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from node import bases, membership
+from node import bases, fitting, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
 from node.home import cache, collections, settings
@@ -35,16 +35,17 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
         if not collections(home):
             raise OwnerMustAct("There is no data to train on yet: potluck node data add FOLDER --name NAME")
         blobs = Blobs(home / "blobs")
-        model, job = await _fetch(home, run, blobs, progress)
+        run, model, job = await _fetch(home, run, blobs, progress)
         bench = Bench(private_folder(home / "runs" / run / "alone"))
         read = job_.parse(blobs.read(job))
         if read.app is not None:
             raise OwnerMustAct("This run trains with a Flower app, which has no way to train alone here.")
         await in_thread(lambda: furnish(bench.base, read, blobs))
         log = home / "log" / "trainer.log"
+        found = await fitting.find(home, bench, chosen, read, 0)
         ranks = await start_ranks(bench, chosen, log)
         try:
-            await ranks[0].tell(opening(home, bench, chosen, blobs.path(job)))
+            await ranks[0].tell(opening(home, bench, chosen, blobs.path(job), found.fit))
             return await _train(ranks[0], blobs.path(model), progress, log)
         finally:
             await stop_all(ranks)
@@ -56,8 +57,8 @@ def in_words(answer: Words) -> str:
     return f"Alone: {before:.3f} -> {after:.3f} bits per byte ({answer['best']} weights)."
 
 
-async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tuple[Digest, Digest]:
-    """The run's model and job, with all the files of its base."""
+async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tuple[str, Digest, Digest]:
+    """The run's id, model and job, with all the files of its base."""
     database = open_database(home / "state.db")
     line = await connect(home)
     try:
@@ -69,7 +70,7 @@ async def _fetch(home: Path, run: str, blobs: Blobs, progress: Progress) -> tupl
         read = job_.parse(blobs.read(job))
         await bases.provide(read, blobs, cache(), home / "log" / "models.log")
         await fetch_all(link, line, bounds.of_run(read, model), progress)
-        return model, job
+        return found.run, model, job
     finally:
         await line.close()
         database.close()

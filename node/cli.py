@@ -124,8 +124,9 @@ def leave(
 def doctor(as_json: Json = False) -> None:
     """Walk every hop from here to a training step, and name the one that fails."""
     from node import doctor as doctor_
+    from node.examining.check import Check
 
-    def tell(check: doctor_.Check) -> None:
+    def tell(check: Check) -> None:
         if not as_json:
             say(str(check), below=doctor_.BELOW)
 

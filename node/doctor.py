@@ -7,11 +7,12 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from node import membership, probe
 from node.connection import connect
+from node.examining import fits, machine
+from node.examining.check import Check
 from node.home import collections, settings
 from node.newest import find_run
 from node.sent import Sent
@@ -19,26 +20,11 @@ from node.store.database import connect as open_database
 from shared import clock, identity
 from shared.errors import OwnerMustAct, PotluckError
 from shared.rpc import dial, refusal
-from shared.units import size_words
 
 HOP_SECONDS = 5.0
 IMPORT_SECONDS = 180.0  # torch, transformers and flwr on a cold disk
 ASK_HOST = "Ask whether `potluck coordinator up` runs there and whether its firewall lets you in (docs/router.md)."
 BELOW = 21  # columns: where a check's sentence begins
-LITTLE_SPACE = 2 << 30  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    hop: str
-    fine: bool | None  # None: could not be looked at, because of what failed before
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"  {'ok  ' if self.fine else '----' if self.fine is None else 'FAIL'}  {self.hop:<12} {self.sentence}"
-
-    def as_words(self) -> dict[str, object]:
-        return {"hop": self.hop, "fine": self.fine, "sentence": self.sentence}
 
 
 async def examine(
@@ -56,7 +42,8 @@ async def examine(
 
 
 async def _walk(home: Path, doing: Callable[[str], None]) -> AsyncIterator[Check]:
-    yield _disk(home)
+    for check in machine.examined(home):
+        yield check
     yield _settings(home)
     try:
         member, papers = membership.load(home), membership.papers(home)
@@ -76,13 +63,10 @@ async def _walk(home: Path, doing: Callable[[str], None]) -> AsyncIterator[Check
         else:
             yield Check("host", None, "no address answers as it should: see above, and docs/router.md")
     yield _data(home)
+    for check in _fits(home):
+        yield check
     doing(f"  ...   {'trainer':<12} loading its libraries; a minute when the disk is cold")
     yield await _trainer(home)
-
-
-def _disk(home: Path) -> Check:
-    free = probe.free_bytes(home)
-    return Check("disk", free > LITTLE_SPACE, f"{size_words(free)} free at {home}")
 
 
 def _settings(home: Path) -> Check:
@@ -146,6 +130,13 @@ async def _welcome(home: Path) -> Check:
             database.close()
     except PotluckError as error:
         return Check("host", False, error.sentence)
+
+
+def _fits(home: Path) -> list[Check]:
+    try:
+        return fits.examined(home, settings(home))
+    except OwnerMustAct:
+        return [Check("fit", None, "settings.json must be mended first")]
 
 
 def _data(home: Path) -> Check:

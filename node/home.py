@@ -11,6 +11,7 @@ from typing import Any
 
 from node.wire import DataCount
 from shared.errors import OwnerMustAct
+from shared.units import count
 
 
 def default_home() -> Path:
@@ -29,13 +30,20 @@ class Settings:
 
     engine: str = "auto"  # auto, deepspeed, torch
     zero: int | None = None  # 0 to 3; None: the lowest that fits
-    dtype: str = "auto"  # auto, fp32, bf16
+    dtype: str = "auto"  # auto, fp32, bf16, fp16 (cards only)
     micro_batch: int | None = None
     ranks: int | None = None  # None: one a card, one without a card
     threads: int | None = None  # compute threads of one rank; None: cores / ranks
-    checkpoint_steps: int = 1000  # a local checkpoint after so many steps (and every ten minutes)
+    memory: int | str | None = None  # main memory to train in where there is no card: bytes, or "6g"
+    offload_folder: str | None = None  # on a fast local disk: the optimizer may lie there when nothing else fits
     heat_limit: float = 83.0  # °C; above it training slows down, then pauses
+    checkpoint_steps: int = 1000  # a checkpoint after so many steps, and at least every ten minutes
     trainer: str = "node.train"  # the module that trains
+
+    @property
+    def budget(self) -> int | None:
+        """`memory` in bytes."""
+        return None if self.memory is None else count(self.memory)
 
 
 def settings(home: Path) -> Settings:
@@ -58,17 +66,26 @@ def _complaints(raw: dict[str, Any]) -> list[str]:
     rules = {
         "engine": lambda v: v in ("auto", "deepspeed", "torch"),
         "zero": lambda v: v is None or v in (0, 1, 2, 3),
-        "dtype": lambda v: v in ("auto", "fp32", "bf16"),
+        "dtype": lambda v: v in ("auto", "fp32", "bf16", "fp16"),
         "micro_batch": lambda v: v is None or (isinstance(v, int) and v >= 1),
         "ranks": lambda v: v is None or (isinstance(v, int) and 1 <= v <= 64),
         "threads": lambda v: v is None or (isinstance(v, int) and v >= 1),
-        "checkpoint_steps": lambda v: isinstance(v, int) and v >= 1,
+        "memory": lambda v: v is None or (isinstance(v, int | str) and _is_count(v)),
+        "offload_folder": lambda v: v is None or (isinstance(v, str) and Path(v).expanduser().is_dir()),
         "heat_limit": lambda v: isinstance(v, int | float) and 30 <= v <= 120,
+        "checkpoint_steps": lambda v: isinstance(v, int) and v >= 1,
         "trainer": lambda v: isinstance(v, str) and v.replace(".", "_").isidentifier(),
     }
     unknown = [f"it knows no {name!r} (it knows {', '.join(sorted(known))})" for name in sorted(set(raw) - known)]
     wrong = [f"{name} cannot be {raw[name]!r}" for name in sorted(set(raw) & known) if not rules[name](raw[name])]
     return unknown + wrong
+
+
+def _is_count(value: int | str) -> bool:
+    try:
+        return count(value) > 0
+    except ValueError:
+        return False
 
 
 def collections(home: Path) -> dict[str, dict[str, Any]]:

@@ -47,7 +47,7 @@ async def join(word: str, home: Path, name: str, tell: Tell, note: Note = lambda
         hello = await host.hello(note)
         tell(f"host       {identity.fingerprint_words(invitation.pin)} (the host's screen shows the same words)")
         tell(f"address    {found.address} (answered first of {len(invitation.addresses)})")
-        tell(f"clock      {clock.difference_words(hello.ahead)} of the host's{_clock_advice(hello.ahead)}")
+        tell(f"clock      {clock.difference_words(hello.ahead)} the host's{_clock_advice(hello.ahead)}")
         request = enrol_pb2.JoinRequest(
             protocol=PROTOCOL, invite=invitation.id, secret=invitation.secret, csr=identity.request(key), name=name
         )

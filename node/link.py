@@ -58,6 +58,8 @@ class Link:
         self._session: Session | None = None
         self._linked = asyncio.Event()
         self._fresh = asyncio.Event()
+        self._settled = asyncio.Event()  # no fresh stream is being opened beside the old one
+        self._settled.set()
         self._said: set[str] = set()
         self._number = 0
         self._stopping = self._was_welcomed = False
@@ -107,23 +109,23 @@ class Link:
             self._sent.note("evaluation", message.ByteSize(), run=run, round_number=round_, details=numbers)
             await self._session.say(message)
 
-    async def say_goodbye(self) -> None:
+    async def say_goodbye(self) -> bool:
         """Tell the host that the owner stops the agent, so that nobody waits for this PC; the last word on the stream.
 
-        Best effort: a host that does not hear it finds out when the lease ends.
+        Best effort: a host that does not hear it finds out when the lease ends. Returns whether it heard.
         """
         session, self._stopping = self._session, True
         if session is None:
-            return
+            return False
         message = wire.availability(Availability(Readiness.STOPPED, time.time(), sentence="stopped by its owner"))
         self._sent.note("availability", message.ByteSize(), details="stopped by its owner")
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await session.say(message)
                 await session.call.done_writing()
-                await session.call.code()  # it hangs up once it has heard
+                return await session.call.code() is grpc.StatusCode.OK  # it hangs up once it has heard
         except (TryLater, TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            return
+            return False
 
     async def leave(self) -> None:
         """Tell the host that this PC leaves the group, and wait until it has heard. Raises TryLater."""
@@ -159,8 +161,8 @@ class Link:
     async def _until_replaced(self, session: Session) -> Session:
         try:
             async with asyncio.TaskGroup() as tasks:
-                ears = tasks.create_task(self._listen(session), name="listen")
-                heart = tasks.create_task(self._beat(session), name="heartbeats")
+                ears = tasks.create_task(self._outlived(self._listen(session)), name="listen")
+                heart = tasks.create_task(self._outlived(self._beat(session)), name="heartbeats")
                 fresh = await self._open_fresh()
                 ears.cancel()
                 heart.cancel()
@@ -174,6 +176,7 @@ class Link:
         while True:
             await self._fresh.wait()
             self._fresh.clear()
+            self._settled.clear()
             try:
                 return await self._open()
             except Refused:
@@ -182,6 +185,16 @@ class Link:
                 attempt += 1
                 await asyncio.sleep(wait_seconds(attempt, random.random()))  # noqa: S311
                 self._fresh.set()
+            finally:
+                self._settled.set()
+
+    async def _outlived(self, using: Awaitable[None]) -> None:
+        """The host ends the old stream when it hears our fresh greeting: no trouble, unless that greeting fails."""
+        try:
+            await using
+        except TryLater:
+            await self._settled.wait()
+            raise
 
     async def _open(self) -> Session:
         """Dial, greet, and be welcomed."""
@@ -195,7 +208,7 @@ class Link:
         ahead = session.clock_ahead + self._steady.wall_ahead()
         if abs(ahead) > clock.WARN:
             off = clock.difference_words(ahead)
-            self._log.warn("clock", why=f"This PC's clock is {off} of the host's.")
+            self._log.warn("clock", why=f"This PC's clock is {off} the host's.")
         return session
 
     def _welcomed(self, session: Session) -> None:
@@ -228,7 +241,7 @@ class Link:
             message = wire.heartbeat(self._activity())
             size += message.ByteSize()
             note = note or self._sent.note("heartbeats", 0)
-            self._sent.more(note, size, f"{count} of them over one connection")
+            self._sent.more(note, size, f"{count} of them over one connection: what it does, how far, loss, speed")
             await session.say(message)
 
     def _wrong(self, sentence: str) -> None:

@@ -72,12 +72,16 @@ async def run(home: Path, log: Log, show: Show = lambda words: None) -> str:
             stopped = tasks.create_task(_stop_signal(), name="stop signal")
             removed = tasks.create_task(agent.link.keep(), name="link")
             await asyncio.wait([stopped, removed], return_when=asyncio.FIRST_COMPLETED)
+            if not removed.done():
+                log.tell("stopping ...")
             agent.end()
-            await agent.link.say_goodbye()
+            heard = await agent.link.say_goodbye()
             for task in (*duties, stopped, removed):
                 task.cancel()
         words = removed.result() if removed.done() and not removed.cancelled() else ""
         agent.tell_owner(words)
+        if not words:
+            log.tell("stopped; the host knows" if heard else "stopped; the host could not be told, but will notice")
         return words
 
 
@@ -161,7 +165,7 @@ class Agent:
     def look_at_the_clock(self) -> None:
         """A clock that was set hurries nobody: what has a deadline goes on by the time that really passed."""
         if jumped := self.steady.jumped():
-            self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} of what it was.")
+            self.log.warn("clock", why=f"This PC's clock was set: it is {difference_words(jumped)} what it was.")
 
     def tell_owner(self, removed: str = "") -> None:
         """`removed`: the words of a host that removed this PC from the group."""

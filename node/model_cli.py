@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,10 @@ from node.cli import progress_line
 from node.home import cache, default_home
 from shared.commands import run_app
 from shared.errors import OwnerMustAct, TryLater
+from shared.saying import say
+
+if TYPE_CHECKING:
+    from node import result
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The result: fetch it, try it."
@@ -23,9 +27,11 @@ app = typer.Typer(
 
 @app.command()
 def get(
-    run: Annotated[str, typer.Argument(help="Which run; may be left out when there is only one.")] = "",
-    to: Annotated[Path | None, typer.Option(help="Where to put it (default: in this PC's Potluck home).")] = None,
-    merged: Annotated[bool, typer.Option("--merged", help="Also fold the adapter into its base.")] = False,
+    run: Annotated[str, typer.Argument(help="Which run, by its name; may be left out when there is only one.")] = "",
+    to: Annotated[
+        Path | None, typer.Option(help="A new or empty folder for it (default: under Potluck's own).")
+    ] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="Also fold an adapter into its base.")] = False,
 ) -> None:
     """Fetch the newest model of a run as a Hugging Face folder."""
     from node import result as result_
@@ -35,14 +41,16 @@ def get(
         return found, await result_.merge(default_home(), found) if merged else found.tuned
 
     found, folder = asyncio.run(work())
-    typer.echo(f"Round {found.round} of {found.rounds} of {found.run}:", err=True)
+    _say(found)
+    if merged and not found.adapter:
+        typer.echo("This run trains every weight: there is no adapter to merge, the model is whole as it is.", err=True)
     typer.echo(str(folder))
 
 
 @app.command("try")
 def try_(
     words: Annotated[list[str], typer.Argument(metavar="[RUN] PROMPT", help="The text to go on with.")],
-    tokens: Annotated[int, typer.Option(help="How many tokens to answer.")] = 40,
+    tokens: Annotated[int, typer.Option(min=1, help="How many tokens to answer.")] = 40,
     chat: Annotated[bool, typer.Option("--chat", help="Ask it as a chat, with the model's own template.")] = False,
 ) -> None:
     """The base and the tuned model answer side by side."""
@@ -57,10 +65,13 @@ def try_(
         kept = result_.earlier(default_home(), run)
         if kept is None:
             raise
-        typer.echo(f"{error.sentence}\nThis is what was fetched earlier: round {kept.round} of {kept.run}.", err=True)
+        say(f"{error.sentence}\nThis is what was fetched earlier: round {kept.round} of {kept.run}.", err=True)
         found = kept
+    else:
+        _say(found)
     arguments = ["--base", str(found.base), "--adapter" if found.adapter else "--model", str(found.tuned)]
     arguments += ["--prompt", words[-1], "--tokens", str(tokens)] + (["--chat"] if chat else [])
+    say("loading the model (a minute the first time) ...", err=True)
     done = subprocess.run([sys.executable, "-m", "node.train.try_model", *arguments], check=False)
     raise typer.Exit(done.returncode)
 
@@ -85,6 +96,10 @@ def shrink(
         folders = ["--small", said["folder"], "--large", said["larger"], "--text", str(text)]
         done = subprocess.run([sys.executable, "-m", "node.train.first_loss", *folders], text=True, check=False)
         raise typer.Exit(done.returncode)
+
+
+def _say(found: result.Result) -> None:
+    typer.echo(f"Round {found.round} of {found.rounds} of {found.run}:", err=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,9 +38,10 @@ def read(home: Path) -> Wishes:
 
 
 def pause(home: Path, now: datetime, until: datetime | None) -> Wishes:
-    """Pause from `now`. Pausing again keeps the moment it began."""
+    """Pause from `now`. Pausing again before the pause is over keeps the moment it began."""
     old = _read_or_default(home)
-    since = old.since if old.paused and old.since else now.isoformat(timespec="seconds")
+    going = old.paused and (old.until is None or now.timestamp() < seconds(old.until))
+    since = old.since if going and old.since else now.isoformat(timespec="seconds")
     moment = until.isoformat(timespec="seconds") if until else None
     return _write(home, replace(old, paused=True, since=since, until=moment))
 

@@ -144,7 +144,7 @@ class Performing:
         question = pb.VerdictRequest(run=wish.run, round=wish.round)
 
         async def attempt(line: Connection) -> tuple[Verdict, str]:
-            self._means.sent.note(
+            self._means.sent.again(
                 "question", question.ByteSize(), run=wish.run, round_number=wish.round, details="what became of it?"
             )
             try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from node import probe
 from node.home import Settings, collections
+from node.logic.fit import Fit
 from shared.children import Child, Words
 from shared.disk import private_folder
 from shared.job import Job
@@ -63,12 +64,12 @@ async def start_ranks(bench: Bench, settings: Settings, log: Path) -> list[Child
     return ranks
 
 
-def fitting(settings: Settings, job: Job) -> Settings:
+def settings_for(settings: Settings, job: Job) -> Settings:
     """A Flower app has a trainer of its own, and one process."""
     return settings if job.app is None else replace(settings, trainer="node.train.apps", ranks=1)
 
 
-def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:
+def opening(home: Path, bench: Bench, settings: Settings, job: Path, fit: Fit) -> Words:
     """The first words to rank 0."""
     return {
         "op": "open",
@@ -77,13 +78,8 @@ def opening(home: Path, bench: Bench, settings: Settings, job: Path) -> Words:
         "data": [str(home / "data" / name) for name in collections(home)],
         "work": str(bench.work),
         "tensorboard": str(private_folder(bench.folder / "tensorboard")),
-        "fit": {
-            "engine": settings.engine,
-            "zero": settings.zero,
-            "dtype": settings.dtype,
-            "micro_batch": settings.micro_batch,
-        },
-        "care": {"checkpoint_steps": settings.checkpoint_steps, "heat_limit": settings.heat_limit},
+        "fit": fit.words,
+        "care": {"heat_limit": settings.heat_limit, "checkpoint_steps": settings.checkpoint_steps},
     }
 
 
@@ -122,10 +118,15 @@ def how_ended(returncode: int | None) -> str:
             return ""
         case 0:
             return " without being asked"
-        case -9 | 137:
+        case _ if was_killed(returncode):
             return " (it was killed: perhaps the memory was full)"
         case _:
             return f" (exit code {returncode})"
+
+
+def was_killed(returncode: int | None) -> bool:
+    """Nobody asked it, nobody answers: most often the system ran out of memory."""
+    return returncode in (-9, 137)
 
 
 def last_words(log: Path) -> str:

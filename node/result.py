@@ -20,8 +20,10 @@ from shared.blobs import Blobs, digest_of
 from shared.children import Child
 from shared.disk import private_folder, write
 from shared.errors import OwnerMustAct, Refused
-from shared.ids import Digest
-from shared.result import lay_out, link_or_copy
+from shared.ids import Digest, runs_called
+from shared.result import copy, lay_out, link_or_copy
+
+MARK = "round.json"  # in every folder that we wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,12 @@ class Result:
 
 
 async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Result:
-    """The newest committed model of `run` (empty: the only one), laid out in `to` or under the node's home."""
+    """The newest committed model of `run` (empty: the only one), laid out in `to` or under the node's home.
+
+    Raises OwnerMustAct when `to` holds other things.
+    """
+    if to is not None:
+        _ours(to)
     membership.load(home)  # or nothing is made there
     blobs = Blobs(home / "result" / "blobs")
     database = open_database(home / "state.db")
@@ -57,22 +64,35 @@ async def fetch(home: Path, run: str, to: Path | None, progress: Progress) -> Re
         await line.close()
         database.close()
     folder = private_folder(to or home / "result" / found.run)
+    if to is not None:  # ours from now on, whatever interrupts us
+        write(folder / MARK, _json({"run": found.run, "round": found.round, "rounds": found.rounds}), 0o644)
     base, tuned = folder / "base", folder / ("model" if read.lora is None else "adapter")
-    await in_thread(lambda: lay_out(read, blobs, model, base, tuned))
+    place = link_or_copy if to is None else copy  # what its owner takes away may be edited in place
+    await in_thread(lambda: lay_out(read, blobs, model, base, tuned, place))
     blobs.keep_only({job, model, *read.files.values()})
-    write(folder / "round.json", _json({"round": found.round, "rounds": found.rounds}), 0o644)
+    write(folder / MARK, _json({"run": found.run, "round": found.round, "rounds": found.rounds}), 0o644)
     progress(1.0, "")
     return Result(found.run, found.round, found.rounds, base, tuned, read.lora is not None)
 
 
+def _ours(folder: Path) -> None:
+    """Files there are replaced and removed, so it must be empty or written by us."""
+    if folder.exists() and not folder.is_dir():
+        raise OwnerMustAct(f"{folder} is a file. Give --to a new or an empty folder.")
+    if folder.is_dir() and not (folder / MARK).exists() and (other := next(folder.iterdir(), None)) is not None:
+        raise OwnerMustAct(
+            f"{folder} has other things in it ({other.name}); nothing was fetched. Give --to a new or an empty folder."
+        )
+
+
 def earlier(home: Path, run: str) -> Result | None:
     """What was fetched before and lies under the node's home: of `run`, or the newest of all."""
-    folders = [home / "result" / run] if run else sorted((home / "result").glob("*/round.json"), key=_age)
-    for folder in folders:
-        folder = folder.parent if folder.name == "round.json" else folder
+    folders = [file.parent for file in sorted((home / "result").glob(f"*/{MARK}"), key=_age)]
+    meant = runs_called(run, [folder.name for folder in folders])
+    for folder in (folder for folder in folders if folder.name in meant):
         adapter, whole = folder / "adapter", folder / "model"
-        if (folder / "round.json").exists() and (adapter.is_dir() or whole.is_dir()):
-            told = json.loads((folder / "round.json").read_bytes())
+        if adapter.is_dir() or whole.is_dir():
+            told = json.loads((folder / MARK).read_bytes())
             tuned = adapter if adapter.is_dir() else whole
             return Result(folder.name, told["round"], told["rounds"], folder / "base", tuned, adapter.is_dir())
     return None

@@ -16,6 +16,7 @@ from typing import IO, Any
 from shared.disk import is_locked, private_folder
 from shared.log import Log
 
+BAR = 12  # columns
 LOG_BYTES = 16 << 20  # then the log starts anew, and the old one is kept once
 
 Words = dict[str, Any]
@@ -58,9 +59,10 @@ def _live(as_json: bool) -> Iterator[tuple[Callable[[str], None], Callable[[Word
 def moment(words: Words) -> str:
     """The step under way, in one line."""
     if words["doing"] == "training":
-        filled = round(20 * words["share"])
+        filled = round(BAR * words["share"])
         speed = f", loss {words['loss']:.2f}, {words['tokens_per_second']:,.0f} tokens/s" if words["step"] else ""
-        return f"{'█' * filled}{'░' * (20 - filled)} round {words['round']}: {words['share']:.0%}{speed}"
+        bar = "█" * filled + "░" * (BAR - filled)
+        return f"{bar} round {words['round']} of {words['run']}: {words['share']:.0%}{speed}"
     return "not connected" if words["trouble"] else str(words["sentence"])
 
 

@@ -30,6 +30,7 @@ class Sent:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._statements = statements()
+        self._repeated: dict[tuple[str, str, int, str], tuple[int, int, int]] = {}  # -> its line, times, bytes
 
     def note(
         self, what: str, size: int, *, run: str = "", round_number: int = 0, digest: str = "", details: str = ""
@@ -42,6 +43,15 @@ class Sent:
         )  # fmt: skip
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def again(self, what: str, size: int, *, run: str, round_number: int, details: str) -> None:
+        """As `note`, but the same thing said more than once stays one line, with how often."""
+        key = (what, run, round_number, details)
+        line, times, before = self._repeated.get(key) or (
+            self.note(what, 0, run=run, round_number=round_number, details=details), 0, 0
+        )  # fmt: skip
+        self._repeated[key] = line, times + 1, before + size
+        self.more(line, before + size, f"{details} ({times + 1} times)" if times else details)
 
     def more(self, line: int, size: int, details: str = "") -> None:
         """`size` bytes in all have left under that line by now."""

@@ -58,8 +58,7 @@ async def greet(line: Connection, me: wire.Introduction, sent: Sent, now: Callab
     call: Stream = line.stub.Control()
     try:
         message = wire.greeting(me, PROTOCOL, int(time.time() * 1000))
-        counts = ", ".join(f"{d.name}: {d.documents} documents, {d.bytes} bytes" for d in me.data)
-        sent.note("greeting", message.ByteSize(), details=f"told of data: {counts or 'nothing'}")
+        sent.note("greeting", message.ByteSize(), details=_told(me))
         async with asyncio.timeout(UNARY_SECONDS):
             await call.write(message)
             first = await _next(line, call)
@@ -77,6 +76,14 @@ async def greet(line: Connection, me: wire.Introduction, sent: Sent, now: Callab
     ahead = now() - welcome.clock_ms / 1000 if welcome.clock_ms else 0.0
     every = max(1, welcome.heartbeat_seconds)
     return Session(line, call, every, ahead, tuple(welcome.addresses), told=me.availability)
+
+
+def _told(me: wire.Introduction) -> str:
+    """Every thing a greeting says, for the owner's record."""
+    counts = ", ".join(f"{d.name}: {d.documents:,} documents, {d.bytes:,} bytes, {d.tokens:,} tokens" for d in me.data)
+    able = me.availability.sentence or me.availability.readiness.value
+    pc = f"{me.name}, {me.hardware}, Potluck {me.version}, its clock, {able}"
+    return f"told of this PC: {pc}; of data: {counts or 'nothing'}"
 
 
 async def _next(line: Connection, call: Stream) -> pb.CoordinatorMessage:

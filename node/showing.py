@@ -59,21 +59,26 @@ def show_status(words: Words) -> None:
     if words.get("note"):
         console.print(words["note"])
     updates = words.get("updates") or []
-    if updates:
-        table = Table("round", "run", "done", "tokens", "size", "loss", "verdict", box=None)
-        for update in updates:
-            loss = update["metrics"].get("loss")
+    held_out = {(one["run"], one["round"]): one["metrics"].get("loss") for one in words.get("evaluations") or []}
+    for run in dict.fromkeys(update["run"] for update in updates):
+        console.print(f"\n{run}", highlight=False, soft_wrap=True)
+        table = Table("round", "done", "tokens", "size", "train\nloss", "held-out\nloss", "verdict", box=None)
+        for update in (update for update in updates if update["run"] == run):
             verdict = update["verdict"] or "not sent yet"
             table.add_row(
                 str(update["round"]),
-                update["run"],
                 f"{update['share']:.0%}",
                 f"{update['tokens']:,}",
                 size_words(update["bytes"]),
-                "" if loss is None else f"{loss:.3f}",
+                _loss(update["metrics"].get("loss")),
+                _loss(held_out.get((run, update["round"]))),
                 f"{verdict}: {update['sentence']}" if update["sentence"] else verdict,
             )
         console.print(table)
+
+
+def _loss(loss: float | None) -> str:
+    return "" if loss is None else f"{loss:.3f}"
 
 
 def watching(words: Words) -> list[str]:

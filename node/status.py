@@ -13,6 +13,8 @@ from node.logic.facts import (
     DutiesTold,
     Evaluated,
     Fact,
+    FitChosen,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     TrainerFailed,
@@ -57,6 +59,8 @@ def picture(state: State, name: str, trouble: str) -> Words:
         "note": state.trainer.note,
         "trainer": state.trainer.phase.value,
         "engine": state.trainer.engine,
+        "fit": state.trainer.fit,
+        "cuts": state.cuts.get(state.trainer.run, 0) if state.trainer.run else 0,
         "data": list(state.data),
         "updates": [
             {
@@ -108,6 +112,10 @@ def told(fact: Fact) -> tuple[str, Words] | None:
             return "resumed", {}
         case Unusable(_, sentence):
             return "unusable", {"why": sentence}
+        case FitChosen(sentence):
+            return "fit", {"chosen": sentence}
+        case NothingFits(run, sentence):
+            return "nothing-fits", {"run": run, "why": sentence}
         case TrainerOpened(engine, dtype, step_seconds):
             return "trainer-open", {"engine": engine, "dtype": dtype, "step_seconds": step_seconds}
         case TrainerTold(what, round_, _):

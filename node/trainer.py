@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from node import membership
+from node import fitting, membership
 from node.blobs_link import in_thread
 from node.home import Settings
 from node.logic.facts import (
     Duty,
     Evaluated,
     Fact,
+    FitChosen,
+    FitSought,
     Metrics,
+    NothingFits,
     Progressed,
     TrainerFailed,
     TrainerGone,
@@ -31,7 +34,17 @@ from node.logic.facts import (
     UpdateWritten,
 )
 from node.logic.wishes import KeepTrainer
-from node.ranks import STOP_SECONDS, Bench, fitting, how_ended, last_words, opening, start_ranks, stop_all
+from node.ranks import (
+    STOP_SECONDS,
+    Bench,
+    how_ended,
+    last_words,
+    opening,
+    settings_for,
+    start_ranks,
+    stop_all,
+    was_killed,
+)
 from shared.blobs import Blobs
 from shared.children import Child, Words
 from shared.disk import private_folder
@@ -58,7 +71,7 @@ class Trainer:
     async def keep(self, wish: KeepTrainer, job: Job) -> None:
         """Start the ranks, open the job, hear them until they end. Cancelled: stop them and give their memory back."""
         async with self._one:
-            ending = ""
+            ending, killed = "", False
             log = self._home / "log" / "trainer.log"
             ranks: list[Child] = []
             self._opened = False
@@ -66,10 +79,18 @@ class Trainer:
                 self._hear(TrainerStarted(wish.run))
                 bench = Bench(private_folder(self._home / "runs" / wish.run))
                 await in_thread(lambda: furnish(bench.base, job, self._blobs))
-                ranks += await start_ranks(bench, fitting(self._settings, job), log)
+                settings = settings_for(self._settings, job)
+                found = await fitting.find(self._home, bench, settings, job, wish.cuts, lambda: self._hear(FitSought()))
+                if found.sentence:
+                    self._hear(FitChosen(found.sentence))
+                ranks += await start_ranks(bench, settings, log)
                 self._lead = ranks[0]
-                await self._lead.tell(opening(self._home, bench, self._settings, self._blobs.path(wish.job)))
+                job_file = self._blobs.path(wish.job)
+                await self._lead.tell(opening(self._home, bench, settings, job_file, found.fit))
                 ending = await self._hear_all(ranks, wish.run, log)
+                killed = any(was_killed(child.returncode) for child in ranks)
+            except fitting.TooLarge as error:
+                self._hear(NothingFits(wish.run, error.sentence))
             except (PotluckError, OSError) as error:
                 ending = error.sentence if isinstance(error, PotluckError) else f"it could not be started ({error})."
             finally:
@@ -77,7 +98,7 @@ class Trainer:
                 try:
                     await stop_all(ranks, STOP_SECONDS if self._opened else OPENING_SECONDS)
                 finally:  # also when it is no longer wished for while we clear up after its death
-                    self._hear(TrainerGone(ending))
+                    self._hear(TrainerGone(ending, killed))
 
     async def train(self, duty: Duty, lost: Sequence[int] = ()) -> None:
         """`lost`: earlier rounds whose update did not count."""
@@ -167,7 +188,7 @@ class Trainer:
             case "heat":
                 self._hear(TrainerWarm(str(words["pace"]), float(words["celsius"]), float(words["limit"])))
             case "failed":
-                self._hear(TrainerFailed(str(words["sentence"])))
+                self._hear(TrainerFailed(str(words["sentence"]), words.get("kind") == "memory"))
             case _:
                 pass  # a word of a newer trainer
 

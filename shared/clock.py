@@ -23,8 +23,10 @@ def renew_at(not_before: float, not_after: float, jitter: float = 0.0) -> float:
 
 
 def difference_words(ahead: float) -> str:
-    """`ahead`: this PC's clock minus the host's, seconds. -259200 -> "3.0 days behind"."""
-    return f"{span(abs(ahead))} {'ahead' if ahead > 0 else 'behind'}"
+    """`ahead`: this PC's clock minus the host's, seconds. -259200 -> "3.0 days behind", for "... the host's"."""
+    if abs(ahead) < 0.5:
+        return "the same as"
+    return f"{span(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
 
 
 def trouble(ahead: float) -> Refused | None:
@@ -36,7 +38,7 @@ def trouble(ahead: float) -> Refused | None:
         return None
     return Refused(
         Refusal.CLOCK,
-        f"This PC's clock is {difference_words(ahead)} of the host's: certificates would not be valid. "
+        f"This PC's clock is {difference_words(ahead)} the host's: certificates would not be valid. "
         f"{HOW}, then try again.",
     )
 
@@ -45,10 +47,10 @@ def outside(not_before: float, not_after: float, now: float) -> Refused | None:
     """A refusal when the host's certificate is not valid by this PC's clock, which is then the likeliest culprit."""
     if not_before <= now <= not_after:
         return None
-    off = f"at least {span(not_before - now)} behind" if now < not_before else f"at least {span(now - not_after)} ahead"
+    off = f"at least {difference_words(now - not_before if now < not_before else now - not_after)}"
     return Refused(
         Refusal.CLOCK,
-        f"By this PC's clock it is {moment(now)}, {off} of the host's: its certificate would not be valid. "
+        f"By this PC's clock it is {moment(now)}, {off} the host's: its certificate would not be valid. "
         f"{HOW}, then try again. If this PC's clock is right, the host's is wrong.",
     )
 

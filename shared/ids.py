@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import NewType
 
 NodeId = NewType("NodeId", str)  # base32 of SHA-256 of the node's public key, 16 characters
@@ -33,6 +34,16 @@ def is_digest(text: str) -> bool:
 def is_run(text: str) -> bool:
     """A run's name also names folders, on every PC: so no dots, no slashes."""
     return _RUN.fullmatch(text) is not None
+
+
+def runs_called(asked: str, known: Sequence[str]) -> list[str]:
+    """Which runs somebody means by an id, by a run's own name or by how it begins; by nothing: any of them."""
+    if asked in known:
+        return [asked]
+    if not asked:
+        return list(known)
+    own = [run for run in known if run.rpartition("-")[0] == asked]
+    return own or [run for run in known if run.startswith(asked)]
 
 
 def slug(name: str) -> str:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,33 @@ _HEADER = 64 << 20  # bytes; the longest header of a file we would believe
 _WEIGHTS = (".safetensors", ".safetensors.index.json")
 
 
-def furnish(base: Path, job: Job, blobs: Blobs) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link where the disk can do it, else a copy; the target appears at once."""
+    try:
+        _at_once(target, lambda beside: os.link(source, beside))
+    except OSError:  # another disk, or one without hard links
+        copy(source, target)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Bytes of its own; the target appears at once."""
+    _at_once(target, lambda beside: shutil.copyfile(source, beside))
+
+
+def _at_once(target: Path, make: Callable[[Path], object]) -> None:
+    beside = target.with_name(f".{target.name}.new")
+    beside.unlink(missing_ok=True)
+    try:
+        make(beside)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)  # between two names of one file, rename does nothing
+
+
+Place = Callable[[Path, Path], None]
+
+
+def furnish(base: Path, job: Job, blobs: Blobs, place: Place = link_or_copy) -> None:
     """The job's base model, as hard links where the disk can do it. Raises Refused when a blob is missing."""
     private_folder(base)
     for stray in base.iterdir():
@@ -32,25 +58,25 @@ def furnish(base: Path, job: Job, blobs: Blobs) -> None:
             stray.unlink()
     for name, digest in job.files.items():
         source, target = blobs.require(digest), base / name
-        if target.exists() and target.stat().st_size == source.stat().st_size and os.path.samefile(source, target):
+        if place is link_or_copy and target.exists() and os.path.samefile(source, target):
             continue
-        link_or_copy(source, target)
+        place(source, target)
 
 
-def lay_out(job: Job, blobs: Blobs, model: Digest, base: Path, tuned: Path) -> None:
+def lay_out(job: Job, blobs: Blobs, model: Digest, base: Path, tuned: Path, place: Place = link_or_copy) -> None:
     """`base`, and in `tuned` beside it the adapter or the whole model. Each file is replaced all or nothing.
 
     An adapter's folder also shows its base's configuration and weights, so that transformers finds the whole model.
     """
     assert base.parent == tuned.parent
-    furnish(base, job, blobs)
+    furnish(base, job, blobs, place)
     private_folder(tuned)
     adapter = job.lora is not None
     for name in job.files:
         if name.endswith(_WEIGHTS) and adapter:
             _show(base / name, tuned / name)
         elif not name.endswith(_WEIGHTS) and (adapter or name != "config.json"):
-            link_or_copy(base / name, tuned / name)
+            place(base / name, tuned / name)
     if adapter:
         assert job.lora is not None
         names = [tensor.name for tensor in job.tensors]
@@ -81,18 +107,6 @@ def adapter_config(rank: int, alpha: int, tensors: Iterable[str], base: str) -> 
         "use_dora": False,
         "use_rslora": False,
     }
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """A hard link where the disk can do it, else a copy; the target appears at once."""
-    beside = target.with_name(f".{target.name}.new")
-    beside.unlink(missing_ok=True)
-    try:
-        os.link(source, beside)
-    except OSError:  # another disk, or one without hard links
-        shutil.copyfile(source, beside)
-    os.replace(beside, target)
-    beside.unlink(missing_ok=True)  # between two names of one file, rename does nothing
 
 
 def save_for_others(blob: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from coordinator.logic.runs import RUN_EDGES
 from coordinator.status import going_already
 from shared import invite
 from shared.errors import Refusal, Refused
-from shared.ids import RunId, slug
+from shared.ids import RunId, runs_called, slug
 from shared.rpc import refusal
 from shared.rpc.refusal import Context
 from shared.rpc.v1 import operator_pb2, operator_pb2_grpc
@@ -95,11 +95,11 @@ class OperatorDoor(operator_pb2_grpc.OperatorServicer):
     ) -> operator_pb2.StopReply:
         async with refusal.answering(context):
             going = [run.run for run in self._ledger.state.runs.values() if RUN_EDGES[run.phase]]
-            chosen = [run for run in going if not request.run or run == request.run]
+            chosen = runs_called(request.run, going)
             if len(chosen) != 1:
-                words = f"Say which: {', '.join(going)}" if going else "No run is under way"
+                words = f"Say which: {', '.join(chosen or going)}" if going else "No run is under way"
                 raise Refused(Refusal.NO_SUCH_RUN, f"{words}.")
-            await self._ledger.record(RunStopped(self._ledger.now(), chosen[0]))
+            await self._ledger.record(RunStopped(self._ledger.now(), RunId(chosen[0])))
             return operator_pb2.StopReply(run=chosen[0])
         raise AssertionError("answering aborts")
 

@@ -16,9 +16,12 @@ from node.logic.facts import (
     Evaluated,
     Fact,
     Fetched,
+    FitChosen,
+    FitSought,
     JobRead,
     LinkDown,
     LinkUp,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     Progressed,
@@ -36,7 +39,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
-from node.logic.state import Kept, Pause, Phase, State, Trainer
+from node.logic.state import CUTS, Kept, Pause, Phase, State, Trainer
 
 
 def apply(state: State, fact: Fact) -> State:
@@ -53,7 +56,8 @@ def apply(state: State, fact: Fact) -> State:
         case OwnerPaused(since, until):
             return replace(state, pause=Pause(since, until))
         case OwnerResumed():
-            return replace(state, pause=None, trainer=replace(state.trainer, failures=0, not_before=0.0))
+            fresh = replace(state.trainer, failures=0, not_before=0.0)
+            return replace(state, pause=None, trainer=fresh, unfit={})
         case DataChanged(names, edition):
             return replace(
                 state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0)
@@ -75,6 +79,10 @@ def apply(state: State, fact: Fact) -> State:
             return replace(state, unusable={**state.unusable, digest: sentence})
         case DeltaUseless(model):
             return replace(state, useless=state.useless | {model})
+        case NothingFits(run, sentence):
+            return replace(state, unfit={**state.unfit, run: sentence})
+        case TrainerFailed() | TrainerGone() if _starved(state, fact):
+            return _cut(state, fact)
         case UpdateWritten(update):
             key = (update.run, update.round)
             old = state.updates.get(key)
@@ -125,6 +133,8 @@ def _succeeded(state: State) -> Trainer:
 def _trainer(
     state: State,
     fact: TrainerStarted
+    | FitSought
+    | FitChosen
     | TrainerOpened
     | TrainerTold
     | Progressed
@@ -138,7 +148,12 @@ def _trainer(
     match fact:
         case TrainerStarted(run):
             opening = replace(trainer, phase=Phase.OPENING, since=now, run=run, edition=state.edition)
-            return replace(opening, round=0, model=None, progress=None, heat=None, note="")
+            opening = replace(opening, round=0, model=None, progress=None, heat=None, note="")
+            return replace(opening, seeking=False, fit="")
+        case FitSought():
+            return replace(trainer, seeking=trainer.phase is Phase.OPENING)
+        case FitChosen(sentence):
+            return replace(trainer, seeking=False, fit=sentence)
         case TrainerOpened() if trainer.phase is not Phase.OPENING:
             return trainer
         case TrainerOpened(engine, dtype, step_seconds):
@@ -164,10 +179,36 @@ def _trainer(
             return _failed(replace(trainer, phase=Phase.FAILED, since=now), now, sentence)
         case TrainerGone(sentence):
             gone = replace(trainer, phase=Phase.ABSENT, since=now, round=0, model=None, progress=None, heat=None)
+            gone = replace(gone, seeking=False)
             worked = trainer.progress is not None
             return _failed(gone, now, sentence, worked) if sentence and trainer.phase is not Phase.FAILED else gone
         case _:
             assert_never(fact)
+
+
+def _starved(state: State, fact: TrainerFailed | TrainerGone) -> bool:
+    """Whether the trainer ran out of memory, and its fit may still be made smaller.
+
+    Killed once it starts again as it was: the owner may have done it. Twice in a row it was the system.
+    """
+    trainer, run = state.trainer, state.trainer.run
+    if run is None or state.cuts.get(run, 0) >= CUTS:
+        return False
+    if isinstance(fact, TrainerFailed):
+        return fact.memory and trainer.phase is not Phase.FAILED
+    return fact.killed and trainer.failures > 0 and trainer.phase is not Phase.FAILED
+
+
+def _cut(state: State, fact: TrainerFailed | TrainerGone) -> State:
+    """Start again at once with a smaller fit; that is no failure."""
+    run = state.trainer.run
+    assert run is not None
+    phase = Phase.FAILED if isinstance(fact, TrainerFailed) else Phase.ABSENT
+    trainer = replace(
+        state.trainer, phase=phase, since=state.now, round=0, model=None, progress=None, heat=None, seeking=False,
+        failures=0, complaint=fact.sentence,
+    )  # fmt: skip
+    return replace(state, trainer=trainer, cuts={**state.cuts, run: state.cuts.get(run, 0) + 1})
 
 
 def _failed(trainer: Trainer, now: float, sentence: str, worked: bool = False) -> Trainer:

@@ -76,10 +76,10 @@ def _trainer_work(state: State) -> Iterator[Wish]:
     match trainer.phase:
         case Phase.ABSENT:
             if duty is not None and _ready(state, duty) and state.now >= trainer.not_before:
-                yield KeepTrainer(duty.run, duty.job)
+                yield KeepTrainer(duty.run, duty.job, state.cuts.get(duty.run, 0))
         case Phase.OPENING | Phase.IDLE:
             if duty is not None and fits:
-                yield KeepTrainer(duty.run, duty.job)
+                yield KeepTrainer(duty.run, duty.job, state.cuts.get(duty.run, 0))
                 if trainer.phase is Phase.IDLE and _ready(state, duty):
                     yield Evaluate(duty) if duty.kind is Kind.EVALUATE else Train(duty)
             elif duty is None and not state.paused and state.now - trainer.since < IDLE_SECONDS:
@@ -146,7 +146,7 @@ def _keep(state: State) -> Iterator[Wish]:
     named = [duty.job for duty in state.duties if duty.run == run]
     job = named[0] if named else next((digest for digest, job in state.jobs.items() if job.run == run), None)
     if run is not None and job is not None:
-        yield KeepTrainer(run, job)
+        yield KeepTrainer(run, job, state.cuts.get(run, 0))
 
 
 def _current(state: State, kind: Kind) -> Duty | None:

@@ -167,6 +167,24 @@ class TrainerStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class FitSought:
+    """What fits this PC is being found out: steps are tried, which may take minutes the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitChosen:
+    sentence: str  # which, and why, in words
+
+
+@dataclass(frozen=True, slots=True)
+class NothingFits:
+    """This PC is too small for the run; the sentence names the nearest that would fit."""
+
+    run: RunId
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerOpened:
     engine: str
     dtype: str
@@ -231,16 +249,21 @@ class TrainerWarm:
 
 @dataclass(frozen=True, slots=True)
 class TrainerFailed:
-    """The trainer lives but could not do what it was told."""
+    """The trainer lives but could not do what it was told. `memory`: because there was too little."""
 
     sentence: str
+    memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TrainerGone:
-    """The trainer's processes have ended and their memory is free. No sentence: we asked for it."""
+    """The trainer's processes have ended and their memory is free. No sentence: we asked for it.
+
+    `killed`: by somebody else, most often a system without memory.
+    """
 
     sentence: str = ""
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +291,9 @@ Fact = (
     | Unusable
     | DeltaUseless
     | TrainerStarted
+    | FitSought
+    | FitChosen
+    | NothingFits
     | TrainerOpened
     | TrainerTold
     | Progressed

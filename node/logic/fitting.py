@@ -7,7 +7,7 @@ LoRA          16-bit base -> activations computed twice -> NF4 base
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from node.logic.fit import Engine, Fit, in_words
@@ -98,6 +98,28 @@ def sizes(step: Step, place: Place, wanted: Wanted) -> list[int]:
 
 def fits(needs: Estimate, place: Place, share: float = SHARE) -> bool:
     return needs.card_bytes <= share * place.card and needs.main_bytes <= share * place.main
+
+
+def sure(rung: Rung, place: Place) -> bool:
+    """Far enough from the limit to be believed without trying."""
+    return rung.fits and fits(rung.needs, place, SURE)
+
+
+def worth_trying(rung: Rung, place: Place) -> bool:
+    return fits(rung.needs, place, SHARE * DOUBTED)
+
+
+def goes_on(peaks: Mapping[int, int], size: int, needs: Mapping[int, int], place: Place) -> bool:
+    """Whether that micro-batch is worth a try after what smaller ones took; the PC is not to be driven to its limit."""
+    tried = [micro for micro in peaks if micro < size]
+    if not tried:
+        return True
+    return peaks[max(tried)] + (needs[size] - needs[max(tried)]) <= SHARE * place.card
+
+
+def largest_that_fits(peaks: Mapping[int, int], place: Place) -> int | None:
+    """Of the micro-batches that were tried, by the memory each took."""
+    return max((micro for micro, peak in peaks.items() if peak <= SHARE * place.card), default=None)
 
 
 def refusal(model: Model, step: Step, place: Place, wanted: Wanted) -> str:

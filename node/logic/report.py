@@ -7,7 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from node.logic.facts import Availability, Kind, Readiness, TrainerWarm
-from node.logic.state import Phase, State, pending, task, trouble
+from node.logic.state import Pause, Phase, State, pending, task, trouble
+from shared.units import duration_words
+
+BRIEF = 120.0  # seconds: a shorter pause would begin and end in the same minute
 
 
 class Doing(StrEnum):
@@ -34,7 +37,9 @@ def availability(state: State) -> Availability:
     """May the coordinator count on this node, and if not, why?"""
     if state.paused:
         assert state.pause is not None
-        return Availability(Readiness.PAUSED, state.pause.since, state.pause.until or 0.0, _pause_words(state))
+        return Availability(
+            Readiness.PAUSED, state.pause.since, state.pause.until or 0.0, pause_words(state.pause, "owner")
+        )
     if state.broken:
         return Availability(
             Readiness.BROKEN,
@@ -78,7 +83,8 @@ def sentence(state: State) -> str:
     able, now = availability(state), activity(state)
     if able.readiness is not Readiness.READY:
         waiting = len(pending(state))
-        return able.sentence + (f" {waiting} finished update waits to be sent." if waiting and not state.linked else "")
+        why = f"{pause_words(state.pause, 'you').capitalize()}." if state.pause and state.paused else able.sentence
+        return why + (f" {waiting} finished update waits to be sent." if waiting and not state.linked else "")
     match now.doing:
         case Doing.TRAINING:
             halting = " (finishing the step)" if state.trainer.phase is Phase.HALTING else ""
@@ -92,11 +98,24 @@ def sentence(state: State) -> str:
             return f"Waiting for room on the disk: {state.cramped}"
         case Doing.DOWNLOADING:
             return f"Fetching what round {now.round} needs: {now.share:.0%}."
+        case Doing.PREPARING if state.trainer.seeking:
+            return f"Finding out what fits this PC for {now.run}."
         case Doing.PREPARING:
             return f"Getting ready for round {now.round} of {now.run}."
         case Doing.IDLE:
             waits = any(duty.kind is Kind.TRAIN for duty in state.duties)
             return "Done with this round; waiting for the others." if waits else "Waiting for work."
+
+
+def pause_words(pause: Pause, whom: str) -> str:
+    """`whom`: "you" for the owner, "owner" for the host. A pause of a minute or so is told by its length."""
+    since = datetime.fromtimestamp(pause.since).strftime("%H:%M")
+    until = ""
+    if pause.until is not None:
+        brief = pause.until - pause.since < BRIEF
+        length = duration_words(pause.until - pause.since)
+        until = f" for {length}" if brief else datetime.fromtimestamp(pause.until).strftime(" until %H:%M")
+    return f"paused by {whom} since {since}{until}"
 
 
 def warm(heat: TrainerWarm) -> str:
@@ -109,10 +128,3 @@ def warm(heat: TrainerWarm) -> str:
             return f"Slowed down by heat ({where})."
         case _:
             return "Cool again; at full speed."
-
-
-def _pause_words(state: State) -> str:
-    assert state.pause is not None
-    since = datetime.fromtimestamp(state.pause.since).strftime("%H:%M")
-    until = datetime.fromtimestamp(state.pause.until).strftime(" until %H:%M") if state.pause.until else ""
-    return f"paused by owner since {since}{until}"

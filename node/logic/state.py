@@ -11,6 +11,7 @@ from shared.ids import Digest, RunId
 from shared.job import Job
 
 FAILURES = 3  # in a row, then the owner must look
+CUTS = 3  # of a run's fit, after it ran out of memory; from then on it is an ordinary failure
 
 
 class Phase(StrEnum):
@@ -32,6 +33,8 @@ class Trainer:
     model: Digest | None = None
     progress: Progressed | None = None
     edition: str = ""  # of the data it was opened with
+    seeking: bool = False  # what fits this PC is being found out
+    fit: str = ""  # in words
     engine: str = ""
     step_seconds: float = 0.0
     failures: int = 0  # in a row
@@ -74,6 +77,8 @@ class State:
     useless: frozenset[Digest] = frozenset()  # models whose delta did not work
     models: tuple[Digest, ...] = ()  # the last two, newest last: parents of the next delta
     trainer: Trainer = Trainer()
+    cuts: Mapping[RunId, int] = field(default_factory=dict)  # how often a run's fit was made smaller
+    unfit: Mapping[RunId, str] = field(default_factory=dict)  # runs that are too large for this PC, in words
     updates: Mapping[tuple[RunId, int], Kept] = field(default_factory=dict)
     evaluations: Mapping[tuple[RunId, int], Metrics] = field(default_factory=dict)
     upload_seconds: float = 0.0  # of the last upload
@@ -100,7 +105,10 @@ def task(state: State) -> Duty | None:
 
 
 def trouble(state: State, duty: Duty) -> str:
-    """Why nothing can come of this duty, in words: what it needs from the host is no good. Empty when all is well."""
+    """Why nothing can come of this duty, in words: what it needs from the host is no good, or more
+    than this PC has memory for. Empty when all is well."""
+    if duty.run in state.unfit:
+        return state.unfit[duty.run]
     job = state.jobs.get(duty.job)
     needed = [duty.job, duty.model, *(job.files.values() if job is not None else ())]
     return next((state.unusable[digest] for digest in needed if digest in state.unusable), "")

@@ -13,8 +13,11 @@ from node.logic.facts import (
     Evaluated,
     Fact,
     Fetched,
+    FitChosen,
+    FitSought,
     Kind,
     LinkUp,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     Progressed,
@@ -29,7 +32,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
-from node.logic.report import availability, warm
+from node.logic.report import pause_words, warm
 from node.logic.state import State
 from shared.ids import RunId
 from shared.units import size_words
@@ -44,7 +47,7 @@ def told(before: State, fact: Fact, after: State) -> str:
         case DutiesTold(()) if before.duties:
             return _rest(before)
         case OwnerPaused() if before.pause != after.pause:
-            return availability(after).sentence
+            return pause_words(after.pause, "you") if after.pause and after.paused else ""
         case OwnerResumed():
             return "working again" if before.pause is not None else ""
         case DataChanged(names) if before.edition and names != before.data:
@@ -55,19 +58,27 @@ def told(before: State, fact: Fact, after: State) -> str:
             return "the step to the next model did not fit; the whole model is fetched instead"
         case TrainerStarted() if before.trainer.run is None:
             return "starting the trainer; the first time takes a minute"
+        case FitSought():
+            return "finding out what fits this PC; it is remembered"
+        case FitChosen(sentence) if sentence != before.trainer.fit:
+            return f"this PC trains {sentence}"
+        case NothingFits(_, why):
+            return why
+        case TrainerFailed() | TrainerGone() if after.cuts != before.cuts:
+            return "there was not enough memory; starting again with less"
         case TrainerTold("train", number, _):
-            return f"{_round(after, after.trainer.run, number)}: training begins"
+            return f"{_round(after.trainer.run, number)}: training begins"
         case TrainerTold("halt", number, _):
-            return f"{_round(after, after.trainer.run, number)}: finishing the step under way"
+            return f"{_round(after.trainer.run, number)}: finishing the step under way"
         case Progressed() if before.trainer.progress is None and after.trainer.progress is not None:
-            where = _round(after, after.trainer.run, fact.round)
+            where = _round(after.trainer.run, fact.round)
             return f"{where}: training, loss {fact.loss:.2f}, {fact.tokens_per_second:,.0f} tokens/s"
         case UpdateWritten():
             return _trained(before, fact, after)
         case Evaluated(run, number, metrics):
             measured = dict(metrics).get("bits_per_byte")
             words = f"{measured:.3f} bits per byte" if measured is not None else "measured"
-            return f"{_round(after, run, number)}: {words} on your held-out text"
+            return f"{_round(run, number)}: {words} on your held-out text"
         case VerdictHeard(run, number):
             return _verdict(before, fact, after) if (run, number) in after.updates else ""
         case TrainerNoted(sentence):
@@ -85,17 +96,16 @@ def told(before: State, fact: Fact, after: State) -> str:
             return ""
 
 
-def _round(state: State, run: RunId | None, number: int) -> str:
-    rounds = next((duty.rounds for duty in state.duties if duty.run == run), 0)
-    return f"round {number} of {rounds}" if rounds else f"round {number}"
+def _round(run: RunId | None, number: int) -> str:
+    return f"round {number} of {run}"
 
 
 def _rest(before: State) -> str:
-    """Nothing is asked any more: for now, or for good."""
+    """Nothing is asked any more: for good, or for now, which is not worth a word."""
     for duty in before.duties:
         if duty.kind is Kind.EVALUATE and duty.round == duty.rounds:
             return f"that was the last round of {duty.run}; `potluck model get` fetches the result"
-    return "waiting for the others"
+    return ""
 
 
 def _trained(before: State, fact: UpdateWritten, after: State) -> str:
@@ -104,7 +114,7 @@ def _trained(before: State, fact: UpdateWritten, after: State) -> str:
         return ""
     loss = dict(update.metrics).get("loss")
     part = f" {update.share:.0%} of its steps," if update.share < 1 else ""
-    words = f"{_round(after, update.run, update.round)}: trained{part} {update.tokens:,} tokens"
+    words = f"{_round(update.run, update.round)}: trained{part} {update.tokens:,} tokens"
     return words if loss is None else f"{words}, loss {loss:.2f}"
 
 
@@ -112,10 +122,10 @@ def _verdict(before: State, fact: VerdictHeard, after: State) -> str:
     kept, old = after.updates[fact.run, fact.round], before.updates.get((fact.run, fact.round))
     if old is not None and old.verdict is kept.verdict:
         return ""
-    where = _round(after, fact.run, fact.round)
+    where = _round(fact.run, fact.round)
     match kept.verdict:
         case Verdict.ACCEPTED:
-            return f"{where}: sent {size_words(kept.update.size)}"
+            return f"{where}: sent {size_words(kept.update.size)}; waiting for the others"
         case Verdict.COUNTED:
             return f"{where}: your update counts"
         case _:

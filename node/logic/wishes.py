@@ -34,6 +34,7 @@ class KeepTrainer:
 
     run: RunId
     job: Digest
+    cuts: int = 0  # how often this run's fit was made smaller, after it ran out of memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import logging as logging_
 import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,21 @@ class Answer:
     seconds: float
 
 
-def answers(base: Path, tuned: Path, prompt: str, tokens: int, *, chat: bool = False) -> tuple[Answer, Answer]:
+def answers(
+    base: Path,
+    tuned: Path,
+    prompt: str,
+    tokens: int,
+    *,
+    chat: bool = False,
+    doing: Callable[[str], None] = lambda words: None,
+) -> tuple[Answer, Answer]:
     """What both say next, greedily. `tuned` is an adapter's folder or a whole model's. Raises OwnerMustAct in words."""
     model_folder.check(base)
     tokenizer = AutoTokenizer.from_pretrained(base)
     asked = _asked(tokenizer, prompt, chat=chat)
     model = _load(base)
+    doing("the base model answers ...")
     before = _answer(model, tokenizer, asked, tokens)
     if (tuned / "adapter_config.json").is_file():
         from peft import PeftModel
@@ -47,8 +58,10 @@ def answers(base: Path, tuned: Path, prompt: str, tokens: int, *, chat: bool = F
         model = PeftModel.from_pretrained(model, tuned).eval()
     else:
         model_folder.check(tuned)
+        doing("loading the tuned model ...")
         del model
         model = _load(tuned)
+    doing("the tuned model answers ...")
     return before, _answer(model, tokenizer, asked, tokens)
 
 
@@ -99,11 +112,13 @@ def main() -> int:
     parser.add_argument("--chat", action="store_true", help="ask it as a chat, with the model's own template")
     options = parser.parse_args()
     logging.disable_progress_bar()
+    logging_.getLogger("bitsandbytes").setLevel(logging_.ERROR)  # it asks for a package that is not needed
     warnings.simplefilter("ignore", FutureWarning)  # peft's and transformers' word to their developers
     try:
         before, after = answers(
-            options.base, options.adapter or options.model, options.prompt, options.tokens, chat=options.chat
-        )
+            options.base, options.adapter or options.model, options.prompt, options.tokens, chat=options.chat,
+            doing=lambda words: print(words, file=sys.stderr, flush=True),
+        )  # fmt: skip
     except PotluckError as error:
         print(error.sentence, file=sys.stderr)
         return 1

@@ -81,11 +81,14 @@ class RoundWorker:
         else:
             digest = weights.array_digest(next(iter(answer.values())).numpy())
         size = order.out.stat().st_size
-        self._bench.monitor.show(order.round, update_bytes=float(size), share=self._trained.share)
+        metrics = _metrics(reply)
+        shown = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+        shown |= {"bytes": float(size), "share": self._trained.share, "tokens": float(self._trained.tokens)}
+        self._bench.monitor.show_round(order.round, "train", shown)
         fact = {
             "fact": "trained", "round": order.round, "update": str(order.out), "digest": digest, "size": size,
             "tokens": self._trained.tokens, "steps": self._trained.steps, "share": self._trained.share,
-            "metrics": _metrics(reply),
+            "metrics": metrics,
         }  # fmt: skip
         finished.remember(order.out, order.model_digest, fact)
         return fact
@@ -94,8 +97,8 @@ class RoundWorker:
         """The fact `evaluated`."""
         reply = self._call("evaluate", order, _digest_record(order.model_digest))
         metrics = _metrics(reply)
-        shown = {f"held_out_{name}": float(metrics[name]) for name in ("loss", "perplexity", "bits_per_byte")}
-        self._bench.monitor.show(order.round, **shown)
+        shown = {name: float(metrics[name]) for name in ("loss", "perplexity", "bits_per_byte")}
+        self._bench.monitor.show_round(order.round, "held_out", shown)
         return {"fact": "evaluated", "round": order.round, "metrics": metrics}
 
     def train(self, arrays: ArrayRecord, config: ConfigRecord) -> tuple[ArrayRecord, MetricRecord]:

@@ -49,7 +49,7 @@ def test_two_friends_train_and_fetch_a_model_that_other_tools_load(evening: Grou
     loads_and_answers(folder)
     for events in (
         evening.host.home / "coordinator" / "runs" / run / "tensorboard",
-        evening.friends["ana"].home / "node" / "runs" / run / "tensorboard",
+        evening.friends["ana"].home / "node" / "runs" / run / "tensorboard" / "rounds",
     ):
         assert "loss" in " ".join(scalars(events))
 

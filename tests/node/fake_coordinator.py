@@ -165,6 +165,8 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.availability.append(greeting.availability)
         self._change()
         stream: asyncio.Queue[pb.CoordinatorMessage | None] = asyncio.Queue()
+        for older in self._streams[node]:  # as the host does
+            older.put_nowait(None)
         self._streams[node].append(stream)
         reading = asyncio.ensure_future(self._read(node, request_iterator, stream))
         try:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -345,6 +346,7 @@ def test_a_stopped_agent_says_goodbye_once_and_quietly(tmp_path: Path, stop: sig
         stopped = pb.Availability.STATE_STOPPED
         assert [(able.state, able.sentence) for able in host.availability][1:] == [(stopped, "stopped by its owner")]
         assert "not-connected" not in stage.log
+        assert re.search(r" stopping \.\.\.\n.* stopped; the host knows\n", stage.screen), stage.screen
         assert [*homes.sent(stage.home).lines()][-1].details == "stopped by its owner"
 
     on_stage(tmp_path, act)

@@ -135,7 +135,7 @@ def test_the_doctor_names_the_hop_that_fails(tmp_path: Path) -> None:
             return {check["hop"]: check["fine"] for check in checks}
 
         well = await hops()
-        assert [hop for hop, fine in well.items() if not fine] == ["data"]
+        assert [hop for hop, fine in well.items() if fine is False] == ["data"]
         await host.stop()
         ill = await hops()
         said = (await potluck("node", "doctor")).stdout

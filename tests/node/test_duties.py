@@ -25,10 +25,13 @@ from node.logic.facts import (
     Evaluated,
     Fact,
     Fetched,
+    FitChosen,
+    FitSought,
     JobRead,
     Kind,
     LinkDown,
     LinkUp,
+    NothingFits,
     OwnerPaused,
     OwnerResumed,
     Progressed,
@@ -321,6 +324,46 @@ def test_a_failed_operation_restarts_the_trainer_and_counts_once(training: State
     assert plan(after(gone, Elapsed(1003.0))) == [KEEP]
 
 
+def test_a_trainer_without_memory_starts_again_at_once_with_less_and_that_is_no_failure(training: State) -> None:
+    starved = after(training, TrainerFailed("Full.", memory=True))
+    assert plan(starved) == []  # its processes are to end first
+    gone = after(starved, TrainerGone())
+    assert plan(gone) == [KeepTrainer(RUN, JOB, cuts=1)]
+    assert gone.trainer.failures == 0
+    opened = after(gone, TrainerStarted(RUN), TrainerOpened("torch", "fp32", 1.0))
+    assert plan(opened) == [KeepTrainer(RUN, JOB, cuts=1), Train(train(1))]
+
+
+def test_after_three_smaller_fits_too_little_memory_is_a_failure(opened: State) -> None:
+    state = opened
+    for _ in range(3):
+        state = after(state, TrainerFailed("Full.", memory=True), TrainerGone(), TrainerStarted(RUN))
+    assert (state.cuts, state.trainer.failures) == ({RUN: 3}, 0)
+    state = after(state, TrainerFailed("Full.", memory=True), TrainerGone())
+    assert (state.cuts, state.trainer.failures) == ({RUN: 3}, 1)
+
+
+def test_a_trainer_killed_once_starts_as_it_was_and_killed_twice_with_less(opened: State) -> None:
+    once = after(opened, TrainerGone("It was killed.", killed=True))
+    assert (once.cuts, once.trainer.failures) == ({}, 1)
+    twice = after(once, TrainerStarted(RUN), TrainerGone("It was killed.", killed=True))
+    assert (twice.cuts, twice.trainer.failures) == ({RUN: 1}, 0)
+
+
+def test_a_run_that_is_too_large_is_said_to_the_host_and_tried_again_when_the_owner_resumes(opened: State) -> None:
+    state = after(opened, NothingFits(RUN, "This PC has 6 GB."), TrainerGone())
+    assert task(state) is None
+    assert report.availability(state).readiness is Readiness.BROKEN
+    assert report.sentence(state) == "This PC has 6 GB."
+    assert plan(after(state, OwnerResumed())) == [KEEP]
+
+
+def test_the_owner_is_told_while_it_is_found_out_what_fits(ready: State) -> None:
+    state = after(ready, DutiesTold((train(1),)), TrainerStarted(RUN), FitSought())
+    assert report.sentence(state).startswith("Finding out what fits this PC")
+    assert after(state, FitChosen("LoRA")).trainer.fit == "LoRA"
+
+
 def test_an_evaluation_goes_before_training_and_is_reported_until_no_longer_asked(opened: State) -> None:
     state = after(opened, UpdateWritten(update(1)), VerdictHeard(RUN, 1, Verdict.COUNTED, ""))
     state = after(state, BlobsHere(frozenset({MODELS[1]})), DutiesTold((train(2), evaluate(1))))
@@ -413,7 +456,7 @@ def test_the_size_of_every_file_follows_from_the_run(ready: State) -> None:
 
 
 def test_a_paused_node_says_since_when(training: State) -> None:
-    assert report.sentence(after(training, OwnerPaused(1000.0))).startswith("paused by owner since ")
+    assert report.sentence(after(training, OwnerPaused(1000.0))).startswith("Paused by you since ")
 
 
 def test_a_node_without_data_says_what_to_type(ready: State) -> None:
@@ -467,10 +510,13 @@ FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.builds(lambda n, share: UpdateWritten(update(n, share)), rounds, st.floats(0.1, 1)),
     st.builds(TrainerHalted, rounds),
     st.builds(lambda n: Evaluated(RUN, n, ()), rounds),
+    st.just(FitSought()),
+    st.just(FitChosen("LoRA")),
+    st.just(NothingFits(RUN, "Too large.")),
     st.just(TrainerNoted("Hm.")),
     st.builds(TrainerWarm, st.sampled_from(["full", "slow", "paused"]), st.just(85.0), st.just(83.0)),
-    st.just(TrainerFailed("No.")),
-    st.sampled_from([TrainerGone(), TrainerGone("Died.")]),
+    st.sampled_from([TrainerFailed("No."), TrainerFailed("Full.", memory=True)]),
+    st.sampled_from([TrainerGone(), TrainerGone("Died."), TrainerGone("Killed.", killed=True)]),
     st.builds(VerdictHeard, st.just(RUN), rounds, st.sampled_from(Verdict), st.just("")),
 )  # fmt: skip
 

@@ -152,6 +152,7 @@ def test_a_fresh_connection_stands_before_the_old_one_ends(tmp_path: Path) -> No
         assert await member.link.connection() is not old
         assert host.greetings[-1].name == "ana's new PC"
         assert not member.heard(LinkDown)
+        assert "not-connected" not in member.words
 
     with_member(tmp_path, act)
 
@@ -214,7 +215,11 @@ def test_everything_said_is_written_down(tmp_path: Path) -> None:
     async def act(member: Member, host: FakeCoordinator) -> None:
         await host.until(lambda: len(host.heartbeats) >= 2)
         lines = {line.what: line for line in member.sent.lines()}
-        assert "notes: 3 documents, 100 bytes" in lines["greeting"].details
+        told = lines["greeting"].details
+        assert told == (
+            "told of this PC: ana, 2 cores, Potluck 0.1.0, its clock, ready; "
+            "of data: notes: 3 documents, 100 bytes, 25 tokens"
+        )
         assert lines["heartbeats"].bytes > 0
         assert len([line for line in member.sent.lines() if line.what == "heartbeats"]) == 1
 

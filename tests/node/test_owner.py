@@ -33,6 +33,12 @@ def test_pausing_again_keeps_the_moment_it_began(tmp_path: Path) -> None:
     assert owner.pause(tmp_path, NOW + timedelta(hours=1), None).since == NOW.isoformat()
 
 
+def test_a_pause_after_one_that_ran_out_begins_anew(tmp_path: Path) -> None:
+    owner.pause(tmp_path, NOW, NOW + timedelta(seconds=40))
+    later = NOW + timedelta(hours=1)
+    assert owner.pause(tmp_path, later, None).since == later.isoformat()
+
+
 def test_pausing_forgets_nothing_about_shares(tmp_path: Path) -> None:
     owner.share(tmp_path, "notes", True)
     owner.pause(tmp_path, NOW, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -9,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from node.result import earlier
+from node.result import earlier, fetch
 from shared.blobs import Blobs
 from shared.codec import safe
-from shared.ids import RunId
+from shared.errors import OwnerMustAct
+from shared.ids import RunId, runs_called
 from shared.job import Job
 from shared.models import folder, fresh
 from shared.models.merge import merge_adapter
 from shared.models.trainables import Recipe, generator, trainables
-from shared.result import lay_out
+from shared.result import Place, copy, lay_out, link_or_copy
 from tests.node import homes
 
 
@@ -40,6 +42,15 @@ def test_the_newest_result_is_found_without_the_host(tmp_path: Path) -> None:
     assert (named.run, named.tuned.name, named.adapter) == ("monday", "adapter", True)
 
 
+def test_a_run_may_be_called_by_its_own_name_or_by_how_it_begins() -> None:
+    known = ["notes-a1b2c3", "notes-d4e5f6", "notes-too-a7b8c9", "soup-0a1b2c"]
+    assert runs_called("soup", known) == runs_called("so", known) == runs_called("soup-0a1b2c", known) == known[3:]
+    assert runs_called("notes", known) == known[:2]
+    assert runs_called("notes-d", known) == ["notes-d4e5f6"]
+    assert runs_called("", known) == known
+    assert runs_called("tea", known) == []
+
+
 def test_what_was_never_fetched_is_not_found(tmp_path: Path) -> None:
     assert earlier(tmp_path, "") is None
     (tmp_path / "result" / "half").mkdir(parents=True)
@@ -47,10 +58,10 @@ def test_what_was_never_fetched_is_not_found(tmp_path: Path) -> None:
     assert earlier(tmp_path, "") is None
 
 
-def laid_out(at: Path, recipe: Recipe) -> Path:
+def laid_out(at: Path, recipe: Recipe, place: Place = link_or_copy) -> Path:
     """A small real model and what was trained of it, as `potluck model get` lays them out in `at`/result."""
     made = at / "made"
-    made.mkdir()
+    made.mkdir(parents=True)
     fresh.make_size("potluck-tiny", made)
     blobs = Blobs(at / "blobs")
     files = {name: homes.keep(blobs, path.read_bytes()) for name, path in folder.travelling(made).items()}
@@ -63,7 +74,7 @@ def laid_out(at: Path, recipe: Recipe) -> Path:
     values = [(t.name, generator(1, t.name).standard_normal(t.shape, np.float32) * np.float32(0.25)) for t in tensors]
     safe.write(blobs.root / "model", values, safe.layout(tensors, "fp32"))
     tuned = at / "result" / ("adapter" if job.lora else "model")
-    lay_out(job, blobs, blobs.adopt(blobs.root / "model"), at / "result" / "base", tuned)
+    lay_out(job, blobs, blobs.adopt(blobs.root / "model"), at / "result" / "base", tuned, place)
     return tuned
 
 
@@ -100,3 +111,18 @@ def test_an_adapters_folder_holds_its_base_without_a_second_copy(tmp_path: Path)
     adapter = laid_out(tmp_path, {"kind": "lora", "rank": 2})
     assert os.path.samefile(adapter / "model.safetensors", adapter.parent / "base" / "model.safetensors")
     assert (adapter / "config.json").exists()
+
+
+def test_a_folder_that_is_taken_away_shares_no_bytes_with_potluck(tmp_path: Path) -> None:
+    linked = laid_out(tmp_path / "linked", {"kind": "full"})
+    assert os.stat(linked.parent / "base" / "model.safetensors").st_nlink > 1
+    copied = laid_out(tmp_path / "copied", {"kind": "full"}, copy)
+    for file in (*copied.iterdir(), *(copied.parent / "base").iterdir()):
+        assert os.stat(file).st_nlink == 1, file
+
+
+def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("mine")
+    with pytest.raises(OwnerMustAct, match="has other things in it"):
+        asyncio.run(fetch(tmp_path / "node", "", tmp_path / "thesis", lambda share, words: None))

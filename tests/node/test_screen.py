@@ -57,8 +57,8 @@ def test_a_pipe_gets_sentences_and_the_file_keeps_everything(tmp_path: Path) -> 
     async def act(stage: Stage) -> None:
         lines = (await shown(stage)).splitlines()
         assert [line for line in lines if not SENTENCE.match(line)] == []
-        assert any(line.endswith("round 1 of 3: training begins") for line in lines)
-        assert any(" round 1 of 3: training, loss 2.00, 9 tokens/s" in line for line in lines)
+        assert any(line.endswith("round 1 of saturday-notes-k3f9qa: training begins") for line in lines)
+        assert any(" round 1 of saturday-notes-k3f9qa: training, loss 2.00, 9 tokens/s" in line for line in lines)
         assert "info train round=1" in (stage.home / "log" / "agent.log").read_text()
         assert "info train" not in "\n".join(lines)
         assert (stage.home / "log" / "agent.log").stat().st_mode & 0o077 == 0
@@ -70,7 +70,7 @@ def test_verbose_shows_the_logs_own_lines_too(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         text = await shown(stage, "-v")
         assert "info train round=1" in text
-        assert "round 1 of 3: training begins" in text
+        assert "round 1 of saturday-notes-k3f9qa: training begins" in text
 
     on_stage(tmp_path, act)
 
@@ -88,7 +88,7 @@ def test_a_terminal_has_a_line_for_the_step_under_way(tmp_path: Path) -> None:
     async def act(stage: Stage) -> None:
         (stage.work / "slow").write_text("0.6")
         text = await shown(stage, terminal=True)
-        assert "░ round 1: 25%, loss 2.00, 9 tokens/s" in text
-        assert re.search(r"\d\d:\d\d round 1 of 3: training begins", text)
+        assert re.search(r"░ round 1 of saturday-notes-k3f9qa: [257][05]%, loss 2.00, 9 tokens/s", text)
+        assert re.search(r"\d\d:\d\d round 1 of saturday-notes-k3f9qa: training begins", text)
 
     on_stage(tmp_path, act)

@@ -34,6 +34,16 @@ def test_lines_stay_in_order_and_grow(tmp_path: Path) -> None:
     assert [line.round for line in sent.lines()] == [0, 0, 2]
 
 
+def test_what_is_asked_again_and_again_is_one_line(tmp_path: Path) -> None:
+    sent = homes.sent(tmp_path)
+    for number in (1, 1, 2, 1):
+        sent.again("question", 10, run=RUN, round_number=number, details="what became of it?")
+    assert [(line.round, line.bytes, line.details) for line in sent.lines()] == [
+        (1, 30, "what became of it? (3 times)"),
+        (2, 10, "what became of it?"),
+    ]
+
+
 def test_the_record_outlives_the_process(tmp_path: Path) -> None:
     homes.sent(tmp_path).note("join", 400)
     assert [line.what for line in homes.sent(tmp_path).lines()] == ["join"]

@@ -81,15 +81,15 @@ def test_a_round_is_a_handful_of_sentences() -> None:
         "connected to the host at 192.168.1.20:7443",
         "fetching the model",
         "starting the trainer; the first time takes a minute",
-        "round 3 of 3: training begins",
-        "round 3 of 3: training, loss 2.31, 410 tokens/s",
+        f"round 3 of {RUN}: training begins",
+        f"round 3 of {RUN}: training, loss 2.31, 410 tokens/s",
         "Paused by heat (88 °C, the limit is 83 °C); it goes on by itself when it is cooler.",
         "Cool again; at full speed.",
         "The checkpoint X is damaged.",
-        "round 3 of 3: trained 12,288 tokens, loss 2.31",
-        "round 3 of 3: sent 19.5 MB",
-        "round 3 of 3: 1.234 bits per byte on your held-out text",
-        "round 3 of 3: your update counts",
+        f"round 3 of {RUN}: trained 12,288 tokens, loss 2.31",
+        f"round 3 of {RUN}: sent 19.5 MB; waiting for the others",
+        f"round 3 of {RUN}: 1.234 bits per byte on your held-out text",
+        f"round 3 of {RUN}: your update counts",
         f"that was the last round of {RUN}; `potluck model get` fetches the result",
     ]
 
@@ -111,8 +111,18 @@ def test_what_goes_wrong_or_changes_is_told_once() -> None:
         DutiesTold(()),
     )
     assert [sentence[:14] for sentence in sentences] == [
-        "connected to t", "connected to t", "paused by owne", "working again", "the trainer fa", "round 3 of 3: ",
-        "round 3 of 3: ", "waiting for th",
+        "connected to t", "connected to t", "paused by you ", "working again", "the trainer fa", "round 3 of sat",
+        "round 3 of sat",
     ]  # fmt: skip
     assert sentences[1].endswith(" again")
-    assert sentences[6].startswith("round 3 of 3: your update does not count. The round had closed")
+    assert sentences[6].startswith(f"round 3 of {RUN}: your update does not count. The round had closed")
+
+
+def test_a_pc_that_is_not_in_the_round_waits_for_nobody() -> None:
+    assert read(LinkUp("here:7443", 1), DutiesTold((TRAIN,)), DutiesTold(())) == ["connected to the host at here:7443"]
+
+
+def test_a_brief_pause_is_told_by_its_length() -> None:
+    (said,) = read(Elapsed(1000.0), OwnerPaused(1000.0, 1040.0))
+    assert said.startswith("paused by you since")
+    assert said.endswith(" for 40 s")

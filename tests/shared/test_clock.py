@@ -54,3 +54,11 @@ def test_a_host_whose_clock_makes_our_certificate_invalid_is_named(ahead: float,
 
 def test_a_host_whose_clock_is_off_is_no_reason_while_our_certificate_is_valid_by_it() -> None:
     assert clock.hosts_trouble(1_000_000.0, 1_000_000.0 + 7 * DAY, 1_000_000.0 + DAY, 3600.0) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(0.02, "the same as"), (-0.4, "the same as"), (0.7, "0.7 s ahead of"), (-90.0, "1.5 min behind")],
+)
+def test_a_difference_is_put_into_words(ahead: float, words: str) -> None:
+    assert clock.difference_words(ahead) == words

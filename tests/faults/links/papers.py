@@ -84,7 +84,7 @@ def cases(friends: Group, home: Path) -> list[Case]:
     stranger = CertificateAuthority.create(friends.folder / "stranger", authority.cluster)
     return [
         Case("expired", authority.issue_node(key, node, lifetime=-60), ("certificate ended on", "renews it by itself")),
-        Case("not yet valid", tomorrow.issue_node(key, node), ("behind of the host's", "Set the clock to automatic")),
+        Case("not yet valid", tomorrow.issue_node(key, node), ("behind the host's", "Set the clock to automatic")),
         Case("another group's", stranger.issue_node(key, node), ("broke while", "tried again by itself")),
     ]
 

@@ -62,10 +62,10 @@ def curve(work: Path) -> Curve:
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
     found: Curve = {}
-    for file in sorted((work / "tensorboard").glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
+    for file in sorted((work / "tensorboard" / "steps").glob("events.*"), key=lambda path: path.stat().st_mtime_ns):
         for event in EventFileLoader(str(file)).Load():
             for value in event.summary.value:
-                if value.tag == "loss":
+                if value.tag == "steps/loss":
                     found[event.step] = value.tensor.float_val[0]
     return found
 

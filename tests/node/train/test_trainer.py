@@ -237,19 +237,17 @@ def test_tensorboard_finds_the_curves(room: Room, trainer: Trainer) -> None:
     trainer.ask({"op": "evaluate", "round": 1, "model": str(room.model)})
     deadline = time.monotonic() + 10
     wanted = {
-        "loss",
-        "perplexity",
-        "gradient_norm",
-        "tokens_per_second",
-        "learning_rate",
-        "memory_bytes",
-        "skipped",
-        "update_bytes",
-        "held_out_bits_per_byte",
+        *(f"steps/{name}" for name in ("loss", "perplexity", "gradient_norm", "tokens_per_second", "learning_rate")),
+        *(f"steps/{name}" for name in ("memory_bytes", "skipped")),
+        *(f"train/{name}" for name in ("loss", "bytes", "tokens")),  # by round, as on the host
+        *(f"held_out/{name}" for name in ("loss", "perplexity", "bits_per_byte")),
     }
     tags: set[str] = set()
     while not wanted <= tags:
         assert time.monotonic() < deadline, tags
-        curves = EventAccumulator(str(room.folder / "shared" / "tensorboard"))
-        curves.Reload()
-        tags = set(curves.Tags()["scalars"])
+        tags = set()
+        for axis in ("steps", "rounds"):
+            curves = EventAccumulator(str(room.folder / "shared" / "tensorboard" / axis))
+            curves.Reload()
+            assert all(tag.startswith("steps/") == (axis == "steps") for tag in curves.Tags()["scalars"])
+            tags |= set(curves.Tags()["scalars"])

@@ -1,0 +1,1 @@
+"""What `potluck node doctor` looks at, one thing a file."""
