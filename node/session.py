@@ -81,7 +81,7 @@ async def greet(line: Connection, me: wire.Introduction, sent: Sent, now: Callab
 def _told(me: wire.Introduction) -> str:
     """Every thing a greeting says, for the owner's record."""
     counts = ", ".join(f"{d.name}: {d.documents:,} documents, {d.bytes:,} bytes, {d.tokens:,} tokens" for d in me.data)
-    able = me.availability.sentence or me.availability.readiness.value
+    able = me.availability.sentence.rstrip(".") or me.availability.readiness.value
     pc = f"{me.name}, {me.hardware}, Potluck {me.version}, its clock, {able}"
     return f"told of this PC: {pc}; of data: {counts or 'nothing'}"
 
