@@ -39,8 +39,8 @@ def measure(folder: Path) -> Figure:
     detail = (
         f"{MODEL}, LoRA of rank 16, {statistics.median(pause.megabytes for pause in lora):.0f} MB given back, "
         f"{len(seconds)} pauses from {seconds[0]:.2f} to {seconds[-1]:.2f} s, median {statistics.median(seconds):.2f}; "
-        f"of it the command's own start {command:.2f} s, and from its wish on {ours[0]:.2f} to {ours[-1]:.2f} s, median "
-        f"{statistics.median(ours):.2f}; full recipe {_list(full)} s"
+        f"of it the command's own start {command:.2f} s, and from its wish on {ours[0]:.2f} to {ours[-1]:.2f} s, "
+        f"median {statistics.median(ours):.2f}; full recipe {_list(full)} s"
     )
     return Figure("yield", figure, "s", 2, "lower", detail).explained(
         "what is left is the command's start, the update's way to the disk and the end of the process"
