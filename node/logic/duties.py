@@ -75,7 +75,8 @@ def _trainer_work(state: State) -> Iterator[Wish]:
     fits = duty is not None and duty.run == trainer.run and state.edition == trainer.edition
     match trainer.phase:
         case Phase.ABSENT:
-            if duty is not None and _ready(state, duty) and state.now >= trainer.not_before:
+            # Later than, not at: a wish for the one that just ended would be taken for the one under way.
+            if duty is not None and _ready(state, duty) and state.now > trainer.not_before:
                 yield KeepTrainer(duty.run, duty.job, state.cuts.get(duty.run, 0))
         case Phase.OPENING | Phase.IDLE:
             if duty is not None and fits:
