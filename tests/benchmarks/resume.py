@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import time
 from pathlib import Path
@@ -73,6 +74,7 @@ def started(room: Room, name: str, began: float | None = None) -> tuple[float, T
     assert fact["step"] > before, "it began anew"
     while newest_step(room, name) <= before:
         time.sleep(0.02)
+    trainer.processes[0].send_signal(signal.SIGSTOP)  # its part is done: it must not slow down the other
     return seconds, trainer, processor
 
 
