@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import NAMES
+from tests.benchmarks.__main__ import MODULES
 from tests.benchmarks.report import Figure
 
 HELPERS = {"report", "watching", "models", "hosting", "bare_deepspeed", "plain_stream"}
@@ -17,12 +18,14 @@ HELPERS = {"report", "watching", "models", "hosting", "bare_deepspeed", "plain_s
 
 def test_every_benchmark_is_in_the_table() -> None:
     here = {path.stem for path in Path(__file__).parent.glob("*.py")}
-    assert {name for name in here - HELPERS if not name.startswith(("_", "test_"))} == set(NAMES)
+    assert {name for name in here - HELPERS if not name.startswith(("_", "test_"))} == {
+        MODULES.get(name, name) for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_benchmark_measures_in_a_folder(name: str) -> None:
-    measure = importlib.import_module(f"tests.benchmarks.{name}").measure
+    measure = importlib.import_module(f"tests.benchmarks.{MODULES.get(name, name)}").measure
     signature = inspect.signature(measure)
     assert next(iter(signature.parameters)) == "folder"
     assert signature.return_annotation == "Figure"

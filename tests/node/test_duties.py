@@ -310,7 +310,7 @@ def test_a_trainer_that_trained_and_died_is_started_at_once_but_only_once(traini
     assert plan(died) == [KEEP]
     again = after(died, TrainerStarted(RUN), TrainerGone("Killed."))
     assert plan(again) == []
-    assert plan(after(again, Elapsed(1004.0))) == [KEEP]
+    assert plan(after(again, Elapsed(1005.0))) == [KEEP]
 
 
 def test_a_success_in_between_forgives_earlier_failures(opened: State) -> None:
