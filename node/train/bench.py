@@ -126,6 +126,7 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     parameters = sum(size(parameter) for parameter in model.parameters())
     trainable = sum(size(parameter) for parameter in trainables(model).values())
     engine = _engine(model, job, fit, share, ranks, device, precision, parameters, trainable)
+    machine.trim()
     opened: dict[str, Any] = {
         "fact": "opened", "parameters": parameters, "trainable": trainable, "engine": engine.name, "dtype": precision
     }  # fmt: skip
