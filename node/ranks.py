@@ -108,6 +108,8 @@ def _environment(settings: Settings, rank: int, world: int) -> Mapping[str, str]
     }
     if not probe.card_count():
         environment["DS_ACCELERATOR"] = "cpu"
+    elif sys.platform == "linux":
+        environment["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"  # less memory lost between pieces
     return environment
 
 

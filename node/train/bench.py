@@ -96,7 +96,8 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     if not job_path.exists():
         raise OwnerMustAct(f"The run's description {job_path} is missing.")
     data = job_path.read_bytes()
-    job, fit = jobs.parse(data), parse_fit(words.get("fit") or {})
+    job = jobs.parse(data)
+    fit = parse_fit(words.get("fit") or {}, job.lora is not None)
     if job.mods and job.update != "weights":
         raise OwnerMustAct(
             f"The run wants the mod {job.mods[0].name}, which works on whole weights; its strategy wants differences."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from shared.errors import OwnerMustAct
@@ -11,13 +11,19 @@ from shared.job import Job
 EngineName = Literal["auto", "deepspeed", "torch"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 OptimizerName = Literal["adamw", "adamw8bit"]
+Offload = Literal["optimizer", "parameters", "disk"]
 MICRO_TOKENS_CPU = 1024  # tokens a micro-batch: larger brings nothing on a CPU and costs memory for the logits
 MICRO_TOKENS_CARD = 4096  # micro-batch 4 at 1,024 tokens: the size the memory tables were made for
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The memory technique of this PC. None means: find out."""
+    """The memory technique of this PC. None means: find out.
+
+    `offload`: "optimizer" keeps fp32 masters and Adam's state in main memory, where Adam runs (ZeRO-1 to -3; without a
+    stage: ZeRO-3). "parameters" keeps the weights there, too, and brings them layer by layer (ZeRO-3). "disk" keeps
+    weights in main memory, masters and Adam's state in `folder` (ZeRO-3; needs libaio and a compiler once).
+    """
 
     engine: EngineName = "auto"
     zero: int | None = None
@@ -26,15 +32,19 @@ class Fit:
     optimizer: OptimizerName = "adamw"
     base: Literal["nf4"] | None = None
     recompute: bool = False  # activations are computed twice instead of kept
-    offload: bool = False  # DeepSpeed keeps the optimizer in main memory
+    offload: Offload | None = None  # what is kept off the card; see below
+    folder: str | None = None  # of the owner's, on a fast local disk: for `disk`
 
     @property
     def sharded(self) -> bool:
         return self.zero is not None and self.zero > 0
 
 
-def parse_fit(words: dict[str, Any]) -> Fit:
-    """The fit in an `open` order. Raises OwnerMustAct naming everything that is wrong with it."""
+def parse_fit(words: dict[str, Any], lora: bool = True) -> Fit:
+    """The fit in an `open` order. Raises OwnerMustAct naming everything that is wrong with it.
+
+    `lora`: whether the run trains adapters only.
+    """
     rules = {
         "engine": lambda value: value in get_args(EngineName),
         "zero": lambda value: value is None or (type(value) is int and 0 <= value <= 3),
@@ -43,17 +53,36 @@ def parse_fit(words: dict[str, Any]) -> Fit:
         "optimizer": lambda value: value in get_args(OptimizerName),
         "base": lambda value: value in (None, "nf4"),
         "recompute": lambda value: isinstance(value, bool),
-        "offload": lambda value: isinstance(value, bool),
+        "offload": lambda value: value is None or value in get_args(Offload),
+        "folder": lambda value: value is None or isinstance(value, str),
     }
     wrong = [f"{name} {value!r}" for name, value in words.items() if name not in rules or not rules[name](value)]
     fit = Fit(**words) if not wrong else Fit()
-    if fit.engine == "torch" and fit.sharded:
-        wrong.append("the torch engine has no ZeRO stages")
-    if fit.base == "nf4" and fit.zero == 3:
-        wrong.append("an NF4 base and ZeRO-3 (use a lower stage)")
+    if fit.offload and fit.zero is None and fit.engine != "torch":
+        fit = replace(fit, zero=3)
+    wrong += [sentence for holds, sentence in _clashes(fit, lora) if holds]
     if wrong:
-        raise OwnerMustAct(f"The trainer cannot use these settings: {', '.join(wrong)}.")
+        raise OwnerMustAct(f"The trainer cannot use these settings: {'; '.join(wrong)}.")
     return fit
+
+
+def _clashes(fit: Fit, lora: bool) -> list[tuple[bool, str]]:
+    """What does not go together."""
+    return [
+        (fit.engine == "torch" and fit.sharded, "the torch engine has no ZeRO stages"),
+        (fit.offload is not None and not fit.sharded, "offload needs the deepspeed engine and a ZeRO stage"),
+        (
+            fit.offload in ("parameters", "disk") and fit.zero in (1, 2),
+            f"offload of {fit.offload} needs ZeRO-3; lower stages keep the weights on the card",
+        ),
+        (fit.offload == "disk" and not fit.folder, "offload to disk needs a folder of yours on a fast local disk"),
+        (
+            fit.offload is not None and fit.optimizer == "adamw8bit",
+            "there is no 8-bit AdamW in main memory: use offload, or adamw8bit on the card",
+        ),
+        (fit.base == "nf4" and fit.zero == 3, "an NF4 base cannot be split by ZeRO-3: use stage 2 or the torch engine"),
+        (fit.base == "nf4" and not lora, "an NF4 base is frozen, and this run trains all weights"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

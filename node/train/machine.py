@@ -6,6 +6,8 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -51,6 +53,22 @@ def attention(device: torch.device) -> str:
         except ImportError:  # built for another torch
             return "sdpa"
     return "sdpa"
+
+
+def nccl_words(world: int, reaches: Callable[[int, int], bool]) -> dict[str, str]:
+    """NCCL's environment for the cards of one PC; `reaches(a, b)`: card a can read card b's memory directly.
+
+    GeForce 40 and 50 cannot, by their driver, and NCCL may hang when it tries; then it goes through main memory.
+    """
+    words = {"NCCL_IB_DISABLE": "1", "NCCL_SOCKET_IFNAME": "lo"}
+    if not all(reaches(a, b) for a in range(world) for b in range(world) if a != b):
+        words["NCCL_P2P_DISABLE"] = "1"
+    return words
+
+
+def is_wsl() -> bool:
+    """Under WSL2 locking main memory for the card fails."""
+    return "microsoft" in platform.uname().release.lower()
 
 
 def free_memory(device: torch.device, world: int) -> int:

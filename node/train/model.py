@@ -172,6 +172,9 @@ def _quantised(
         base, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype,
         attn_implementation=attention, quantization_config=quantisation, device_map={"": device},
     )  # fmt: skip
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # else measuring re-packs the weights, which are trained on
+            module.support_avx512bf16_for_cpu = False
     prepared: nn.Module = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return prepared
 

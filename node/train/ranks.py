@@ -17,6 +17,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from node.train.machine import nccl_words
+
 IDLE = timedelta(days=30)  # how long a rank may wait for the next order
 STEP = timedelta(minutes=30)  # how long one collective may take
 _WORDS = {
@@ -45,6 +47,9 @@ class Ranks:
             return
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         os.environ.update(RANK=str(self.rank), LOCAL_RANK=str(self.rank), WORLD_SIZE=str(self.world))
+        if torch.cuda.is_available() and self.world > 1:
+            for name, value in nccl_words(self.world, torch.cuda.can_device_access_peer).items():
+                os.environ.setdefault(name, value)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         method = f"file://{self._rendezvous.absolute()}"
         dist.init_process_group(backend, init_method=method, rank=self.rank, world_size=self.world, timeout=STEP)
@@ -86,6 +91,15 @@ class Ranks:
         tensor = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(tensor, group=self._words_group)
         return [float(value) for value in tensor]
+
+    def each(self, values: Sequence[float]) -> list[list[float]]:
+        """Every rank's values (equally many), by rank."""
+        if self.world == 1:
+            return [list(values)]
+        mine = torch.tensor(values, dtype=torch.float64)
+        rows = [torch.empty_like(mine) for _ in range(self.world)]
+        dist.all_gather(rows, mine, group=self._words_group)
+        return [[float(value) for value in row] for row in rows]
 
     def wait(self) -> None:
         """Until every rank is here."""

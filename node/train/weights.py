@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,8 +16,16 @@ from shared.job import Codec, Job
 
 
 def read(path: Path, job: Job) -> Iterator[tuple[str, Weights]]:
-    """The fp32 tensors of a `model` file, checked first. Raises Refused when the file is not what the job says."""
-    yield from safe.read(path, safe.check(path, job.tensors, "fp32"))
+    """The fp32 tensors of a `model` file, checked first. Raises Refused when the file is not what the job says.
+
+    Each is mapped into memory while somebody holds it: a rank that wants a part of it reads that part only.
+    """
+    where = safe.check(path, job.tensors, "fp32")
+    for spec, start in zip(where.tensors, where.starts, strict=True):
+        at = len(where.header) + start * where.item
+        empty = not math.prod(spec.shape)  # nothing cannot be mapped
+        mapped = np.empty(spec.shape, np.float32) if empty else np.memmap(path, "<f4", "c", at, spec.shape)
+        yield spec.name, np.asarray(mapped)
 
 
 def write(

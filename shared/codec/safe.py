@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -28,6 +29,7 @@ from shared.units import size_words
 MAX_HEADER = 4 << 20  # bytes; a 70 B model's header has 0.1 MB
 TOO_LARGE = 1e8  # no weight and no update of one is ever this large; their squares still fit a float64 sum
 _SHOWN = 3  # names in a refusal
+_LARGE = 1 << 18  # bytes that are worth another thread's while
 
 __all__ = [
     "Buffers", "Layout", "Origin", "Writer", "check", "fill", "finite", "header", "layout", "origin_of", "read",
@@ -127,11 +129,15 @@ class Buffers:
 
 
 class Writer:
-    """Takes the values of a file in order, in pieces of any size, and encodes and hashes them on the way."""
+    """Takes the values of a file in order, in pieces of any size, and encodes and hashes them on the way.
+
+    A large piece is hashed (which takes longest) while it is written.
+    """
 
     def __init__(self, file: BinaryIO, where: Layout) -> None:
         self._file, self._where, self._hash, self._written = file, where, hashlib.sha256(), 0
         self._bits = np.empty(min(BLOCK, where.count), np.uint16) if where.codec == "bf16" else None
+        self._hasher = ThreadPoolExecutor(1)
         self._send(where.header)
 
     def __enter__(self) -> Writer:
@@ -151,11 +157,17 @@ class Writer:
         return Digest(self._hash.hexdigest())
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._hasher.shutdown()
         assert kind is not None or self._written == self._where.count, (self._written, self._where.count)
 
     def _send(self, data: bytes | memoryview) -> None:
-        self._hash.update(data)
+        if len(data) < _LARGE:
+            self._hash.update(data)
+            self._file.write(data)
+            return
+        hashing = self._hasher.submit(self._hash.update, data)
         self._file.write(data)
+        hashing.result()
 
 
 def header(path: Path) -> dict[str, Any]:

@@ -11,27 +11,31 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
+import torch.nn.functional as functional
 from torch import nn
 
-from node.train.engine import MicroBatch, Stepped, Weights, moments
+from node.train import machine
+from node.train.engine import MicroBatch, Stepped, Weights, extensions, moments
+from node.train.engine.deepspeed_config import configuration
+from node.train.engine.gathering import gathered
 from node.train.engine.loss import token_losses
 from node.train.engine.moments import Piece
 from node.train.engine.optimizer import adamw, forget_state
 from node.train.job import Deal, Fit
 from node.train.model import trainables
 from node.train.ranks import Ranks
+from shared.disk import private_folder
 from shared.errors import OwnerMustAct
 from shared.ids import Digest
 from shared.job import Job
-
-REPLICATED = 100_000  # values; in ZeRO-3 a parameter smaller than this stays whole on every rank
 
 
 class DeepSpeedEngine:
@@ -44,14 +48,20 @@ class DeepSpeedEngine:
         ranks.connect()
         deepspeed.init_distributed(verbose=False)
         assert fit.zero, "the caller chooses a stage"
-        self.name = f"deepspeed zero-{fit.zero}"
+        self.name = f"deepspeed zero-{fit.zero}" + (f", {fit.offload} offloaded" if fit.offload else "")
         self._stage, self._ranks, self._device, self._share = fit.zero, ranks, device, share
         self._trainables, self._precision, self._smoothing = trainables(model), precision, job.label_smoothing
+        self._shapes = {name: _shape(parameter) for name, parameter in self._trainables.items()}
+        self._on_disk = fit.offload == "disk"
         self._hooks: list[Any] = []
+        on_card = device.type == "cuda"
+        if fit.offload == "disk":
+            fit = replace(fit, folder=str(_ready(Path(fit.folder or ""), ranks)))
+        fast = extensions.fast_adam() if fit.offload and on_card else None
         self._engine: Any = deepspeed.initialize(
             model=model,
-            optimizer=adamw(self._trainables.values(), job, fit.optimizer),
-            config=_config(job, fit, share, device, precision),
+            optimizer=adamw(self._trainables.values(), job, fit.optimizer, fast),
+            config=configuration(job, fit, share, precision, on_card, on_card and not machine.is_wsl()),
             dist_init_required=False,
         )[0]
         self._zero: Any = self._engine.optimizer
@@ -83,26 +93,28 @@ class DeepSpeedEngine:
             return token_losses(self._engine, batch, self._device).nats.cpu()
 
     def read_weights(self) -> Iterator[tuple[str, Weights]]:
-        from deepspeed.utils import safe_get_full_fp32_param
-
-        for name, parameter in self._trainables.items():
-            whole = safe_get_full_fp32_param(parameter) if self._stage == 3 else self._assembled(parameter)
-            yield name, whole.detach().float().cpu().numpy() if self._ranks.leads else np.empty(0, np.float32)
+        if self._on_disk:
+            yield from self._read_from_disk()
+        else:
+            yield from gathered(self._shapes, self._pieces(), self._ranks, self._device)
 
     def load_weights(self, weights: Iterable[tuple[str, Weights]]) -> None:
-        from deepspeed.utils import safe_set_full_fp32_param, safe_set_local_fp32_param
-
+        """Masters and working copies are cut from the same values: each rank touches its own part of the file only."""
+        pieces = {} if self._on_disk else {piece.name: piece for piece in self._pieces()}
         with torch.no_grad():
             for name, values in weights:
                 parameter, whole = self._trainables[name], torch.from_numpy(values)
-                if self._stage == 3:
-                    shard: torch.Tensor = parameter.ds_tensor
-                    part = _part(whole, shard.numel(), self._ranks.rank)
-                    safe_set_local_fp32_param(parameter, part)
-                    shard.data.copy_(part)
-                else:
+                if piece := pieces.get(name):
+                    part = whole.view(-1)[piece.start : piece.start + piece.count]
+                    piece.master.view(-1).narrow(0, piece.offset, piece.count).copy_(part)
+                if self._stage < 3:
                     parameter.data.copy_(whole)
-                    safe_set_full_fp32_param(parameter, whole)
+                    continue
+                shard: torch.Tensor = parameter.ds_tensor
+                part = _part(whole, shard.numel(), self._ranks.rank)
+                shard.data[: part.numel()].copy_(part)
+                if self._on_disk:
+                    self._zero.set_local_hp_param(functional.pad(part, (0, shard.numel() - part.numel())), parameter)
             if self._stage == 3 and (replicas := self._zero.persistent_parameters):
                 replicas[0].partition(replicas, has_been_updated=False)
                 replicas[0].all_gather(replicas)
@@ -123,13 +135,27 @@ class DeepSpeedEngine:
         ]
 
     def forget(self) -> None:
-        forget_state(self._zero.optimizer)
+        if not self._on_disk:
+            forget_state(self._zero.optimizer)
+            return
+        for group, master in enumerate(self._masters()):  # one at a time is what there is room for
+            swapped = self._zero._swappable_optimizer_subgroup(group)
+            if swapped:
+                self._zero._optimizer_states_and_gradient_swap_in(group)
+            for name, value in self._zero.optimizer.state[master].items():
+                self._zero.optimizer.state[master][name] = value.zero_() if torch.is_tensor(value) else 0
+            if swapped:
+                self._zero._optimizer_states_and_gradient_swap_out(group)
 
     def save_optimizer(self, path: Path) -> Digest:
-        return moments.save(self._zero.optimizer, self._pieces(), path)
+        """What lies on a disk is not kept: after a restart Adam starts afresh there."""
+        return moments.save(self._zero.optimizer, [] if self._on_disk else self._pieces(), path)
 
     def load_optimizer(self, paths: Sequence[Path]) -> None:
-        moments.load(self._zero.optimizer, self._pieces(), paths)
+        if self._on_disk:
+            self.forget()
+        else:
+            moments.load(self._zero.optimizer, self._pieces(), paths)
 
     def abandon(self) -> None:
         """What DeepSpeed does when it finds an overflow, in the middle of accumulating."""
@@ -144,7 +170,7 @@ class DeepSpeedEngine:
             zero._release_preflattened_grad_buffers()
             zero.averaged_gradients = dict.fromkeys(zero.averaged_gradients)
             zero.all_grad_tensors = dict.fromkeys(zero.all_grad_tensors)
-        if getattr(zero, "cpu_offload", False):
+        if getattr(zero, "cpu_offload", False) or getattr(zero, "offload_optimizer", False):
             zero.reset_cpu_buffers()
 
     def _pieces(self) -> list[Piece]:
@@ -168,16 +194,11 @@ class DeepSpeedEngine:
                 return list(getattr(self._zero, name))
         raise AssertionError(f"an unknown DeepSpeed optimizer, {type(self._zero).__name__}")
 
-    def _assembled(self, parameter: nn.Parameter) -> torch.Tensor:
-        """ZeRO-1 and -2: the pieces of a master, added as integers so that every bit survives (-0.0, too)."""
-        whole = torch.zeros(parameter.numel(), dtype=torch.float32, device=self._device)
-        mapping: Any = parameter._hp_mapping
-        if mapping is not None:
-            place = mapping.lp_fragment_address
-            whole[place.start : place.start + place.numel] = mapping.get_hp_fragment().to(self._device)
-        if self._ranks.world > 1:
-            dist.all_reduce(whole.view(torch.int32))
-        return whole.view(parameter.shape)
+    def _read_from_disk(self) -> Iterator[tuple[str, Weights]]:
+        """DeepSpeed brings a master back, and puts it away again, for each parameter."""
+        for name, parameter in self._trainables.items():
+            whole = self._zero.get_full_hp_param(parameter)
+            yield name, whole.cpu().numpy() if self._ranks.leads else np.empty(0, np.float32)
 
 
 def _without_a_compiler(device: torch.device) -> Any:
@@ -193,33 +214,15 @@ def _without_a_compiler(device: torch.device) -> Any:
     return deepspeed
 
 
-def _config(job: Job, fit: Fit, share: Deal, device: torch.device, precision: str) -> dict[str, Any]:
-    zero: dict[str, Any] = {
-        "stage": fit.zero,
-        "overlap_comm": device.type == "cuda",
-        "contiguous_gradients": True,
-        "reduce_bucket_size": 50_000_000,  # DeepSpeed's default of 5e8 values is 1 GB a bucket
-        "allgather_bucket_size": 50_000_000,
-        "stage3_prefetch_bucket_size": 20_000_000,
-        "stage3_max_live_parameters": 300_000_000,
-        "stage3_param_persistence_threshold": REPLICATED,
-    }
-    if job.lora is not None:
-        # At the default, a 128-token LoRA step of a 135 M model took 11 to 17 s instead of 1.4 (measured on a CPU).
-        zero["stage3_max_reuse_distance"] = 0
-    if fit.offload:
-        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": False}  # pinning fails under WSL2
-    return {
-        "train_micro_batch_size_per_gpu": share.micro,
-        "gradient_accumulation_steps": share.micro_batches,
-        "gradient_clipping": job.clip,
-        "bf16": {"enabled": precision == "bf16"},
-        "fp16": {"enabled": precision == "fp16"},
-        "zero_optimization": zero,
-        "zero_allow_untested_optimizer": True,
-        "zero_force_ds_cpu_optimizer": False,
-        "steps_per_print": 1_000_000_000,
-    }
+def _ready(folder: Path, ranks: Ranks) -> Path:
+    """The part of the owner's folder that is ours, emptied. Raises OwnerMustAct when it cannot be used."""
+    extensions.require_disk(folder)
+    ours = folder / "potluck-optimizer"
+    if ranks.leads:
+        shutil.rmtree(ours, ignore_errors=True)
+        private_folder(ours)
+    ranks.wait()
+    return ours
 
 
 def _pull(parameter: nn.Parameter, anchor: torch.Tensor, strength: float) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -227,10 +230,10 @@ def _pull(parameter: nn.Parameter, anchor: torch.Tensor, strength: float) -> Cal
     return lambda gradient: gradient + (strength * (parameter.detach().float() - there)).to(gradient.dtype)
 
 
+def _shape(parameter: nn.Parameter) -> tuple[int, ...]:
+    return tuple(getattr(parameter, "ds_shape", parameter.shape))
+
+
 def _part(whole: torch.Tensor, size: int, rank: int) -> torch.Tensor:
-    """Rank `rank`'s shard of `size` values; the last ones are padded with zeros."""
-    flat, start = whole.flatten(), rank * size
-    part = torch.zeros(size, dtype=torch.float32)
-    count = max(0, min(size, flat.numel() - start))
-    part[:count] = flat[start : start + count]
-    return part
+    """Rank `rank`'s values of those that are cut into shards of `size`; the last shards may be padded."""
+    return whole.view(-1)[rank * size : (rank + 1) * size]

@@ -12,8 +12,13 @@ from node.train.job import OptimizerName
 from shared.job import Job
 
 
-def adamw(parameters: Iterable[nn.Parameter], job: Job, name: OptimizerName) -> torch.optim.Optimizer:
-    """Weight decay on matrices only, as is the custom: norms and biases are not pulled to zero."""
+def adamw(
+    parameters: Iterable[nn.Parameter], job: Job, name: OptimizerName, in_main_memory: Any | None = None
+) -> torch.optim.Optimizer:
+    """Weight decay on matrices only, as is the custom: norms and biases are not pulled to zero.
+
+    `in_main_memory`: DeepSpeed's class for Adam beside a card, where there is one; torch's does the same more slowly.
+    """
     listed = list(parameters)
     groups: list[dict[str, Any]] = [
         {"params": [p for p in listed if p.dim() >= 2], "weight_decay": job.weight_decay},
@@ -25,6 +30,9 @@ def adamw(parameters: Iterable[nn.Parameter], job: Job, name: OptimizerName) -> 
 
         optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=job.lr, betas=job.betas, eps=1e-8)
         return optimizer
+    if in_main_memory is not None:
+        beside: torch.optim.Optimizer = in_main_memory(groups, lr=job.lr, betas=job.betas, eps=1e-8)
+        return beside
     return torch.optim.AdamW(groups, lr=job.lr, betas=job.betas, eps=1e-8, fused=True)
 
 

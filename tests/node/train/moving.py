@@ -21,7 +21,8 @@ from node.train.engine.torch_engine import TorchEngine
 from node.train.job import Deal, Fit, deal
 from node.train.model import build
 from node.train.ranks import Ranks
-from tests.node.train.exchange import CPU, _ids
+from tests.node.train.exchange import DEVICE as CPU
+from tests.node.train.exchange import _ids
 from tests.node.train.room import Room, make_room
 
 

@@ -37,7 +37,7 @@ def test_any_batch_up_to_a_million_tokens_is_reached(sequence: int, doublings: i
 
 
 def test_a_wrong_fit_is_told_in_full() -> None:
-    with pytest.raises(OwnerMustAct, match=r"engine 'jax', zero 4, wheels 3"):
+    with pytest.raises(OwnerMustAct, match=r"engine 'jax'; zero 4; wheels 3"):
         parse_fit({"engine": "jax", "zero": 4, "wheels": 3})
 
 

@@ -5,14 +5,11 @@ Each number of ranks is one set of real processes that try every engine, recipe 
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.node.train.trials import trials
 
 pytestmark = pytest.mark.slow
 Results = dict[str, dict[str, Any]]
@@ -21,30 +18,7 @@ Results = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda world: f"world{world}")
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """What rank 0 found; the other ranks ended well, too."""
-    world: int = request.param
-    folder = tmp_path_factory.mktemp(f"world-{world}")
-    env = {
-        **os.environ,
-        **{"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""},
-        **{"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")},
-    }
-    logs = [folder / f"log-{rank}" for rank in range(world)]
-    processes = []
-    for rank, log in enumerate(logs):
-        with log.open("wb") as out:
-            command = [sys.executable, "-m", "tests.node.train.exchange", str(rank), str(world), str(folder)]
-            processes.append(subprocess.Popen(command, env=env, stdout=out, stderr=out))
-    try:
-        for process, log in zip(processes, logs, strict=True):
-            assert process.wait(timeout=400) == 0, log.read_text()[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert not Path(folder / "extensions").exists(), "something was compiled"
-    found: Results = json.loads((folder / "result-0.json").read_text())
-    assert len(found) == 16
-    return found
+    return trials(request.param, tmp_path_factory.mktemp(f"world-{request.param}"), "stages")
 
 
 def test_weights_come_out_as_they_went_in_bit_for_bit(results: Results) -> None:

@@ -22,3 +22,10 @@ def test_the_peak_is_that_of_what_was_done_since_it_was_reset() -> None:
     assert rested < before - (32 << 20)
     small = torch.ones(48 << 20, dtype=torch.uint8)
     assert machine.peak_memory(CPU) - rested == pytest.approx(small.numel(), rel=0.1)
+
+
+def test_cards_that_cannot_reach_each_other_talk_through_main_memory() -> None:
+    assert machine.nccl_words(2, lambda a, b: False)["NCCL_P2P_DISABLE"] == "1"
+    assert machine.nccl_words(3, lambda a, b: (a, b) != (0, 2))["NCCL_P2P_DISABLE"] == "1"
+    assert "NCCL_P2P_DISABLE" not in machine.nccl_words(2, lambda a, b: True)
+    assert "NCCL_P2P_DISABLE" not in machine.nccl_words(1, lambda a, b: False)
