@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as functional
 
 from node.train import weights
 from node.train.engine import Engine, MicroBatch
@@ -52,9 +53,11 @@ def engines(folder: Path, job: Job, ranks: Ranks) -> dict[str, list[float]]:
     """Seconds of each contestant's bursts."""
     base = folder / "base"
     precision = "bf16"
+    plain = functional.linear
     contestants: dict[str, Step] = {"DDP": ddp(base, job), "FSDP2": fsdp(base, job)}
     for name, zero in (("torch", 0), ("ZeRO-1", 1), ("ZeRO-2", 2), ("ZeRO-3", 3)):
         contestants[name] = ours(engine_at(zero, base, job, ranks, precision), job)
+    patched = functional.linear  # ZeRO-3 puts its own in for the whole process; the others must not have it
     share = deal(job, Fit(), WORLD, on_card=False)
     draw = torch.Generator().manual_seed(ranks.rank)
     ids = torch.randint(0, 4000, (share.micro, job.sequence + 1), generator=draw)
@@ -63,6 +66,7 @@ def engines(folder: Path, job: Job, ranks: Ranks) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(TURNS + 1):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            functional.linear = patched if name == "ZeRO-3" else plain
             ranks.wait()
             started = time.monotonic()
             for _ in range(STEPS):
