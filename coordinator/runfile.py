@@ -5,31 +5,19 @@ The dictionary (`Spec`) is what is journalled and what the federation child gets
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from coordinator.mistakes import NOT_YAML, Mistake, line_of, told
 from shared.errors import OwnerMustAct
 from shared.job import NOT_SPARSE, Attention, Curriculum, Mod, mod_trouble
 from shared.units import count, duration, plural, share
 
 Spec = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    line: int  # 1-based
-    where: str  # "optimizer.lr"; empty: the file itself
-    sentence: str
-
-    def __str__(self) -> str:
-        where = f"{self.where}: " if self.where else ""
-        return f"line {self.line}: {where}{self.sentence}"
 
 
 STRATEGIES = (  # those that coordinator/federation knows
@@ -39,11 +27,6 @@ STRATEGIES = (  # those that coordinator/federation knows
     "DifferentialPrivacyClientSideFixedClipping", "DifferentialPrivacyClientSideAdaptiveClipping",
 )  # fmt: skip
 
-
-NOT_YAML = (
-    "here the file stops being a list of `name: value` lines. Look for a missing or second colon, a missing quote or "
-    "bracket, a tab, or a wrong indent, in this line or just above"
-)
 
 Further = Callable[[Spec], list[tuple[list[str], str]]]  # what else is wrong with a run: where in the file, and why
 
@@ -166,11 +149,11 @@ def check(text: str, further: Further = lambda _: []) -> tuple[Spec | None, list
     try:
         checked = _RunFile.model_validate(raw)
     except ValidationError as error:
-        found = [_mistake(root, detail) for detail in error.errors()]
+        found = [told(root, detail, _known) for detail in error.errors()]
         checked = _with_stand_ins(raw, {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]})
     else:
         found = []
-    found += [Mistake(_line(root, path), ".".join(path), sentence) for path, sentence in further(_spec(checked))]
+    found += [Mistake(line_of(root, path), ".".join(path), sentence) for path, sentence in further(_spec(checked))]
     return None if found else _spec(checked), sorted(set(found), key=lambda mistake: (mistake.line, mistake.where))
 
 
@@ -232,84 +215,7 @@ def _number(text: str) -> object:
         return text
 
 
-def _mistake(root: yaml.Node | None, detail: Any) -> Mistake:
-    path = [
-        part
-        for part in detail["loc"]
-        if not (isinstance(part, str) and (part.startswith("function") or part in ("_Lora", "literal['full']")))
-    ]
-    if detail["loc"][:1] == ("recipe",) and detail["loc"] != ("recipe",):
-        path = ["recipe"] if len(path) < 2 or detail["type"] == "literal_error" else path
-        allowed = "must be `full` or `{lora: RANK}` with a rank of 1 to 1024 (and `alpha`, `targets`)"
-        return Mistake(_line(root, path), "recipe", allowed)
-    if detail["loc"][:1] == ("evaluate",):
-        return Mistake(_line(root, ["evaluate"]), "evaluate", "must be true, false or last")
-    return Mistake(_line(root, path), ".".join(str(part) for part in path) or "the file", _sentence(path, detail))
-
-
-def _sentence(path: list[Any], detail: Any) -> str:
-    given, context = detail.get("input"), detail.get("ctx", {})
-    match detail["type"]:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            known = _known(path[:-1])
-            near = difflib.get_close_matches(str(path[-1]), known, n=1)
-            hint = f"; did you mean `{near[0]}`?" if near else "."
-            return f"is not known here{hint} Allowed: {', '.join(known)}"
-        case "literal_error":
-            return f"{given!r} is not allowed; choose {context['expected']}"
-        case "value_error":
-            return str(context["error"])
-        case _:
-            return f"{given!r} is not allowed; {_wanted(detail['type'], context)}"
-
-
-def _wanted(kind: str, limits: Mapping[str, Any]) -> str:
-    """What pydantic missed, in plain words."""
-    match kind:
-        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
-            (limit,) = limits.values()
-            words = {"greater_than": "more than", "less_than": "less than", "less_than_equal": "at most"}
-            return f"it must be {words.get(kind, 'at least')} {limit:,.10g}"
-        case "string_too_short":
-            return "it must not be empty"
-        case "string_too_long":
-            return f"it may have {limits['max_length']} characters"
-        case "too_short" | "too_long" | "tuple_type":
-            return "write a list in brackets of the right length"
-        case _ if kind.startswith("int"):
-            return "write a whole number"
-        case _ if kind.startswith("float"):
-            return "write a number"
-        case _ if kind.startswith("bool"):
-            return "write true or false"
-        case _ if kind.startswith("string_pattern"):
-            return "use letters, digits and _ only"
-        case _ if kind.startswith("string"):
-            return "write a text"
-        case _:
-            return "write it as in deploy/examples/"
-
-
 def _known(path: list[Any]) -> list[str]:
     parts: dict[str, type[BaseModel]] = {"tokens": _TokenSizes, "optimizer": _Optimizer, "strategy": _Strategy}
     part = parts.get(str(path[0]), _RunFile) if path else _RunFile
     return list(part.model_fields)
-
-
-def _line(node: yaml.Node | None, path: list[Any]) -> int:
-    """The line of the deepest part of `path` that exists."""
-    line = 1
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == step), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line

@@ -49,7 +49,7 @@ async def find(
     """
     lora = job.lora is not None
     if settings.trainer != TRAINER:  # one of the owner's own: it gets what the settings say
-        fit = Fit(settings.engine, settings.zero, settings.dtype, settings.micro_batch)  # type: ignore[arg-type]
+        fit = Fit(settings.engine, settings.zero, settings.dtype, settings.micro_batch)
         if cuts and fit.micro_batch is None:
             fit = replace(fit, micro_batch=fitting.sizes(step_of(job, 1), _bare(), Wanted())[0])
         return Found(cut(fit, cuts, lora, deepspeed=True), "")
@@ -86,7 +86,7 @@ def here(settings: Settings) -> Place:
 
 def wishes(settings: Settings) -> Wanted:
     folder = str(Path(settings.offload_folder).expanduser()) if settings.offload_folder else None
-    return Wanted(settings.engine, settings.zero, settings.dtype, settings.micro_batch, folder)  # type: ignore[arg-type]
+    return Wanted(settings.engine, settings.zero, settings.dtype, settings.micro_batch, folder)
 
 
 def step_of(job: Job, world: int) -> Step:

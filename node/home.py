@@ -9,6 +9,7 @@ from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
+from node.logic.fit import EngineName, Precision
 from node.wire import DataCount
 from shared.errors import OwnerMustAct
 from shared.units import count
@@ -28,9 +29,9 @@ def cache() -> Path:
 class Settings:
     """`settings.json`, all of it optional."""
 
-    engine: str = "auto"  # auto, deepspeed, torch
+    engine: EngineName = "auto"  # auto, deepspeed, torch
     zero: int | None = None  # 0 to 3; None: the lowest that fits
-    dtype: str = "auto"  # auto, fp32, bf16, fp16 (cards only)
+    dtype: Precision = "auto"  # auto, fp32, bf16, fp16 (cards only)
     micro_batch: int | None = None
     ranks: int | None = None  # None: one a card, one without a card
     threads: int | None = None  # compute threads of one rank; None: cores / ranks

@@ -5,24 +5,35 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-Engine = Literal["auto", "deepspeed", "torch"]
-Optimizer = Literal["adamw", "adamw8bit"]
+EngineName = Literal["auto", "deepspeed", "torch"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+OptimizerName = Literal["adamw", "adamw8bit"]
 Offload = Literal["optimizer", "parameters", "disk"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What the trainer is told in `open`; see node/train/job.py for what each entry does there. None: its usual."""
+    """What the trainer is told in `open`. None: its usual.
 
-    engine: Engine = "auto"
+    `offload`: "optimizer" keeps fp32 masters and Adam's state in main memory, where Adam runs (ZeRO-1 to -3; without a
+    stage: ZeRO-3). "parameters" keeps the weights there, too, and brings them layer by layer (ZeRO-3). "disk" keeps
+    weights in main memory, masters and Adam's state in `folder` (ZeRO-3; needs libaio and a compiler once).
+    """
+
+    engine: EngineName = "auto"
     zero: int | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     micro_batch: int | None = None  # sequences
-    optimizer: Optimizer = "adamw"
+    optimizer: OptimizerName = "adamw"
     base: Literal["nf4"] | None = None
-    recompute: bool = False
-    offload: Offload | None = None
-    folder: str | None = None  # for offload to disk
+    recompute: bool = False  # activations are computed twice instead of kept
+    offload: Offload | None = None  # what is kept off the card
+    folder: str | None = None  # of the owner's, on a fast local disk: for `disk`
+
+    @property
+    def sharded(self) -> bool:
+        """By a ZeRO stage."""
+        return self.zero is not None and self.zero > 0
 
     @property
     def words(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from node.logic.fit import Engine, Fit, in_words
+from node.logic.fit import EngineName, Fit, Precision, in_words
 from node.logic.memory import Estimate, Place, Step, estimate
 from node.logic.model import Model
 
@@ -25,9 +25,9 @@ RANKS_OFFERED = (64, 16, 8)  # of LoRA, when a run asks for too much
 class Wanted:
     """What the owner fixed in settings.json."""
 
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     zero: int | None = None
-    dtype: str = "auto"
+    dtype: Precision = "auto"
     micro_batch: int | None = None
     folder: str | None = None
 

@@ -21,10 +21,11 @@ CONTEXT_CARD = int(1.2 * GIB)  # CUDA, cuBLAS and NCCL workspaces, fragmentation
 CONTEXT_CPU = 460 << 20  # the interpreter with torch, transformers, peft and flwr in it: measured
 NF4 = 0.516  # bytes a value: 4 bits, and two levels of scales
 ADAM, ADAM_8BIT = 8, 2.03  # bytes a value of both moments
-KEPT_LOGITS = 1 << 25  # node/train/engine/loss.py works through its logits in chunks of so many
-BUCKET = 50_000_000  # values DeepSpeed gathers or reduces at a time
-STEPPED = 100_000_000  # ... and steps on at a time in ZeRO-3
-LIVE = 300_000_000  # ... and keeps whole at most in ZeRO-3
+# What our engines are set to; they take these from here.
+KEPT_LOGITS = 1 << 25  # logits that may be kept for backward: 128 MiB in fp32. A chunk of them has no more, either
+BUCKET = 50_000_000  # values DeepSpeed gathers or reduces at a time; its default of 5e8 is 1 GB a bucket
+STEPPED = 100_000_000  # values of ZeRO-3 masters that Adam steps on at a time: their fp32 gradients are 400 MB
+LIVE = 300_000_000  # values that ZeRO-3 keeps whole at most
 OFFLOAD_BUFFERS = 1.0, 1.5  # GiB on the card for offload of the optimizer, of weights too: research/deepspeed.md 6.2
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from node.data.samples import Samples
 from node.data.tokens import collect
+from node.logic.fit import Fit
 from node.train import attention, machine
 from node.train.checkpoint import Checkpoints
 from node.train.dropout import add_dropout
@@ -24,7 +25,7 @@ from node.train.engine.torch_engine import TorchEngine
 from node.train.feed import Feed, Start
 from node.train.heat import Guard
 from node.train.interrupt import MicroBatches, ask_in_layers
-from node.train.job import Deal, Fit, deal, parse_fit
+from node.train.job import Deal, deal, parse_fit
 from node.train.measure import HeldOut, held_out
 from node.train.model import build, size, trainables
 from node.train.monitor import Monitor

@@ -175,16 +175,11 @@ class Checkpoints:
 
     def _told(self, mine: Digest | None) -> dict[str, Digest | None]:
         """Each rank's file and its digest, on every rank; None for a rank that could not write its file."""
-        numbers = [0.0] * (33 * self._ranks.world)
-        if mine is not None:
-            at = 33 * self._ranks.rank
-            numbers[at : at + 33] = [1.0, *map(float, bytes.fromhex(mine))]
-        total = [int(number) for number in self._ranks.total(numbers)]
-        found: dict[str, Digest | None] = {}
-        for rank in range(self._ranks.world):
-            written, *values = total[33 * rank : 33 * rank + 33]
-            found[self._part(rank)] = Digest(bytes(values).hex()) if written else None
-        return found
+        told = self._ranks.each([float(mine is not None), *bytes.fromhex(mine or "00" * 32)])
+        return {
+            self._part(rank): Digest(bytes(map(int, digest)).hex()) if written else None
+            for rank, (written, *digest) in enumerate(told)
+        }
 
     def _sound(self, folder: Path, words: dict[str, Any]) -> bool:
         """Whether every file is, byte for byte, the one that was written. The ranks share the reading."""

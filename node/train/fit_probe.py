@@ -87,9 +87,10 @@ def probe(bench: Bench, micro: int) -> Words:
     room = 0
     if device.type == "cuda":
         room = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    figures = bench.ranks.each([machine.peak_memory(device), room])
     return {
-        "peak": int(max(_each(bench.ranks, machine.peak_memory(device)))),
-        "room": int(min(_each(bench.ranks, room))),
+        "peak": int(max(peak for peak, _ in figures)),
+        "room": int(min(room for _, room in figures)),
         "seconds": seconds,
     }
 
@@ -98,11 +99,6 @@ def _full(bench: Bench, micro: int) -> MicroBatch:
     """`micro` sequences at the run's full length, of the owner's own text."""
     rows = [bench.samples[0].window(row)[0] for row in range(micro)]
     return MicroBatch(torch.from_numpy(np.stack(rows).astype(np.int64)), micro)
-
-
-def _each(ranks: Ranks, value: float) -> list[float]:
-    """Every rank's value, on every rank."""
-    return ranks.total([value * (rank == ranks.rank) for rank in range(ranks.world)])
 
 
 if __name__ == "__main__":

@@ -3,41 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from node.logic.fit import EngineName, Fit, Offload, OptimizerName, Precision
+from node.logic.fitting import USEFUL_TOKENS
 from shared.errors import OwnerMustAct
 from shared.job import Job
-
-EngineName = Literal["auto", "deepspeed", "torch"]
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
-OptimizerName = Literal["adamw", "adamw8bit"]
-Offload = Literal["optimizer", "parameters", "disk"]
-MICRO_TOKENS_CPU = 1024  # tokens a micro-batch: larger brings nothing on a CPU and costs memory for the logits
-MICRO_TOKENS_CARD = 4096  # micro-batch 4 at 1,024 tokens: the size the memory tables were made for
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """The memory technique of this PC. None means: find out.
-
-    `offload`: "optimizer" keeps fp32 masters and Adam's state in main memory, where Adam runs (ZeRO-1 to -3; without a
-    stage: ZeRO-3). "parameters" keeps the weights there, too, and brings them layer by layer (ZeRO-3). "disk" keeps
-    weights in main memory, masters and Adam's state in `folder` (ZeRO-3; needs libaio and a compiler once).
-    """
-
-    engine: EngineName = "auto"
-    zero: int | None = None
-    dtype: Precision = "auto"
-    micro_batch: int | None = None  # sequences
-    optimizer: OptimizerName = "adamw"
-    base: Literal["nf4"] | None = None
-    recompute: bool = False  # activations are computed twice instead of kept
-    offload: Offload | None = None  # what is kept off the card; see below
-    folder: str | None = None  # of the owner's, on a fast local disk: for `disk`
-
-    @property
-    def sharded(self) -> bool:
-        return self.zero is not None and self.zero > 0
 
 
 def parse_fit(words: dict[str, Any], lora: bool = True) -> Fit:
@@ -111,6 +82,6 @@ def deal(job: Job, fit: Fit, world: int, on_card: bool) -> Deal:
     """The job's batch, to the nearest whole number of sequences from below."""
     sequences = max(1, job.batch // job.sequence)
     each = -(-sequences // world)
-    wanted = fit.micro_batch or max(1, (MICRO_TOKENS_CARD if on_card else MICRO_TOKENS_CPU) // job.sequence)
+    wanted = fit.micro_batch or max(1, USEFUL_TOKENS[on_card] // job.sequence)
     rounds = -(-each // min(each, wanted))
     return Deal(sequences, job.sequence, micro=-(-each // rounds), micro_batches=rounds)

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from node.train.job import Precision
+from node.logic.fit import Precision
 from shared.errors import OwnerMustAct
 
 _CLEAR_REFS, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")

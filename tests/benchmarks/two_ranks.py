@@ -21,13 +21,14 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as functional
 
+from node.logic.fit import Fit
 from node.train import weights
 from node.train.engine import Engine, MicroBatch
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.loss import token_losses
 from node.train.engine.optimizer import adamw
 from node.train.engine.torch_engine import TorchEngine
-from node.train.job import Fit, deal
+from node.train.job import deal
 from node.train.machine import torch_type
 from node.train.model import build, trainables
 from node.train.ranks import Ranks

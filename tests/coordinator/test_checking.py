@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.checking import further, place
-from coordinator.runfile import Mistake, Spec, check
+from coordinator.mistakes import Mistake
+from coordinator.runfile import Spec, check
 from coordinator.status import going_already
 from shared.rpc.v1 import operator_pb2 as pb
 from tests.node.train.room import ODD_LLAMA

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from node.train.job import Deal, Fit
+from node.logic.fit import Fit
+from node.logic.memory import BUCKET, LIVE, STEPPED
+from node.train.job import Deal
 from shared.job import Job
 
 REPLICATED = 100_000  # values; in ZeRO-3 a parameter smaller than this stays whole on every rank
-BUCKET = 50_000_000  # values; DeepSpeed's default of 5e8 is 1 GB a bucket
-STEPPED = 100_000_000  # values of ZeRO-3 masters that Adam steps on at a time: their fp32 gradients are 400 MB
 
 
 def configuration(job: Job, fit: Fit, share: Deal, precision: str, on_card: bool, pinned: bool) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def configuration(job: Job, fit: Fit, share: Deal, precision: str, on_card: bool
         "allgather_bucket_size": BUCKET,
         "sub_group_size": STEPPED,
         "stage3_prefetch_bucket_size": 20_000_000,
-        "stage3_max_live_parameters": 300_000_000,
+        "stage3_max_live_parameters": LIVE,
         "stage3_param_persistence_threshold": REPLICATED,
     }
     if job.lora is not None:

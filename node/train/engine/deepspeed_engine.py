@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as functional
 from torch import nn
 
+from node.logic.fit import Fit
 from node.train import machine
 from node.train.engine import MicroBatch, Stepped, Weights, extensions, moments
 from node.train.engine.deepspeed_config import configuration
@@ -29,7 +30,7 @@ from node.train.engine.gathering import gathered
 from node.train.engine.loss import token_losses
 from node.train.engine.moments import Piece
 from node.train.engine.optimizer import adamw, forget_state
-from node.train.job import Deal, Fit
+from node.train.job import Deal
 from node.train.model import trainables
 from node.train.ranks import Ranks
 from shared.disk import private_folder

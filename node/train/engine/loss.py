@@ -18,9 +18,10 @@ import torch.nn.functional as functional
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from node.logic.memory import KEPT_LOGITS
 from node.train.engine import MicroBatch
 
-KEPT = 1 << 25  # logits that may be kept for backward: 128 MiB in fp32. A chunk has no more, either
+KEPT = KEPT_LOGITS
 IGNORED = -100  # a target that is not predicted
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from node.train.job import OptimizerName
+from node.logic.fit import OptimizerName
 from shared.job import Job
 
 

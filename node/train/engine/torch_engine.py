@@ -15,11 +15,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from node.logic.fit import Fit
 from node.train.engine import MicroBatch, Stepped, Weights, moments
 from node.train.engine.loss import token_losses
 from node.train.engine.moments import Piece
 from node.train.engine.optimizer import adamw, forget_state
-from node.train.job import Fit
 from node.train.model import trainables
 from node.train.ranks import Ranks
 from shared.ids import Digest

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from node.logic.fit import Fit
 from node.train import machine, weights
 from node.train.engine import Engine, MicroBatch, deepspeed_config
 from node.train.engine import loss as loss_module
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
-from node.train.job import Deal, Fit, deal
+from node.train.job import Deal, deal
 from node.train.machine import torch_type
 from node.train.model import build, trainables
 from node.train.ranks import Ranks

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import torch
 
+from node.logic.fit import Fit
 from node.train import weights
 from node.train.engine import Engine, MicroBatch
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
-from node.train.job import Deal, Fit, deal
+from node.train.job import Deal, deal
 from node.train.model import build
 from node.train.ranks import Ranks
 from tests.node.train.exchange import DEVICE as CPU

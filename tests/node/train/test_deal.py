@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.train.job import MICRO_TOKENS_CARD, MICRO_TOKENS_CPU, Fit, deal, parse_fit
+from node.logic.fit import Fit
+from node.logic.fitting import USEFUL_TOKENS
+from node.train.job import deal, parse_fit
 from shared.errors import OwnerMustAct
 from shared.job import TensorSpec
 from tests.node.train.room import make_job
@@ -29,7 +31,7 @@ def test_every_sequence_is_trained_exactly_once(sequences: int, world: int, micr
 def test_any_batch_up_to_a_million_tokens_is_reached(sequence: int, doublings: int, world: int) -> None:
     """By accumulation: a micro-batch stays as small as its PC needs it."""
     batch = max(sequence, 1 << doublings)
-    for on_card, most in ((True, MICRO_TOKENS_CARD), (False, MICRO_TOKENS_CPU)):
+    for on_card, most in USEFUL_TOKENS.items():
         share = deal(make_job(JOB.tensors, None, sequence=sequence, batch=batch), Fit(), world, on_card)
         assert share.tokens == batch
         assert share.micro * sequence <= max(most, sequence)

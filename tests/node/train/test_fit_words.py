@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from node.logic.fit import Fit
 from node.train.engine import extensions
 from node.train.engine.deepspeed_config import configuration
-from node.train.job import Fit, deal, parse_fit
+from node.train.job import deal, parse_fit
 from shared.errors import OwnerMustAct
 from shared.job import TensorSpec
 from tests.node.train.room import make_job

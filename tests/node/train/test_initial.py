@@ -60,11 +60,12 @@ def main(folder: Path) -> None:
     """In a process of its own: DeepSpeed leaves traces."""
     import torch
 
+    from node.logic.fit import Fit
     from node.train import weights
     from node.train.engine import Engine
     from node.train.engine.deepspeed_engine import DeepSpeedEngine
     from node.train.engine.torch_engine import TorchEngine
-    from node.train.job import Fit, deal
+    from node.train.job import deal
     from node.train.model import build
     from node.train.ranks import Ranks
 
