@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import statistics
 import threading
 import time
@@ -18,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.models import initial, materialise, trainables
+from shared.models import trainables
 from shared.models.trainables import Recipe
+from tests.benchmarks.models import room_of
 from tests.benchmarks.report import Figure, memory
-from tests.node.train.room import Room, Trainer, make_job, make_text
+from tests.node.train.room import Room, Trainer
 
 MODEL, RANK, SEQUENCE, STEPS = "potluck-1b", 16, 128, 4
 LOOK = 0.05  # seconds
@@ -47,7 +47,9 @@ class Seen:
 
 def measure(folder: Path) -> Figure:
     """Peak resident memory of the steps with an NF4 base over that with a bf16 base."""
-    room, parameters = prepare(folder)
+    room = room_of(folder, MODEL, LORA, sequence=SEQUENCE, batch=SEQUENCE, steps=STEPS, rounds=1, lr=1e-4)
+    whole = trainables(json.loads((room.base / "config.json").read_text()), {"kind": "full"})
+    parameters = sum(math.prod(spec.shape) for spec in whole)
     plain = look(room, "bf16", dtype="bf16")
     shrunk = look(room, "nf4", dtype="bf16", base="nf4")
     detail = (
@@ -57,17 +59,6 @@ def measure(folder: Path) -> Figure:
     return Figure("billion", shrunk.resident / plain.resident, "ratio", 0.6, "lower", detail).explained(
         "what stays the same in both: interpreter and libraries, embeddings, adapters with their Adam, logits"
     )
-
-
-def prepare(folder: Path) -> tuple[Room, int]:
-    base = materialise(MODEL, str(folder), Path(os.environ["POTLUCK_CACHE"]))
-    config = json.loads((base / "config.json").read_text())
-    tensors = trainables(config, LORA)
-    job = make_job(tensors, RANK, sequence=SEQUENCE, batch=SEQUENCE, steps=STEPS, rounds=1, lr=1e-4)
-    room = Room(folder, base, make_text(folder), job)
-    room.write(room.model, dict(initial(base, LORA, tensors, seed=1)))
-    whole = trainables(config, {"kind": "full"})
-    return room, sum(math.prod(spec.shape) for spec in whole)
 
 
 def look(room: Room, name: str, **fit: object) -> Seen:

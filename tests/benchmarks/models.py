@@ -1,10 +1,12 @@
-"""Models of a chosen size for benchmarks that move or merge them: a config.json, whose weights the run makes itself."""
+"""Models for benchmarks: of a chosen size, to be moved or merged, or of a named one, ready to be trained."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,10 @@ from numpy.typing import NDArray
 from shared.codec import safe
 from shared.ids import Digest
 from shared.job import Job
-from shared.models import fresh
+from shared.models import fresh, initial, materialise, trainables
+from shared.models.trainables import Recipe
 from shared.models.vocabulary import save_byte_tokenizer
+from tests.node.train.room import Room, make_job, make_text
 
 LAYERS = 3
 
@@ -32,6 +36,15 @@ def config(folder: Path, megabytes: float) -> Path:
     path = folder / "config.json"
     path.write_text(json.dumps(words))
     return path
+
+
+def room_of(folder: Path, model: str, recipe: Recipe, **job: Any) -> Room:
+    """Everything a trainer needs for a job on a model of a named size."""
+    base = materialise(model, str(folder), Path(os.environ["POTLUCK_CACHE"]))
+    tensors = trainables(json.loads((base / "config.json").read_text()), recipe)
+    room = Room(folder, base, make_text(folder), make_job(tensors, recipe.get("rank"), **job))
+    room.write(room.model, dict(initial(base, recipe, tensors, seed=1)))
+    return room
 
 
 def write_update(path: Path, job: Job, seed: int, made_by: safe.Origin) -> Digest:

@@ -6,17 +6,15 @@ fair, has the same bytes read from the disk beside it.
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import statistics
 import time
 from pathlib import Path
 
-from shared.models import initial, materialise, trainables
 from shared.models.trainables import Recipe
+from tests.benchmarks.models import room_of
 from tests.benchmarks.report import Figure, cpu_seconds
-from tests.node.train.room import Room, Trainer, make_job, make_text
+from tests.node.train.room import Room, Trainer
 
 MODEL = "potluck-25m"
 TIMES = 5
@@ -25,7 +23,7 @@ FULL: Recipe = {"kind": "full"}
 
 def measure(folder: Path) -> Figure:
     """The median over TIMES of the ratios, turn by turn."""
-    room = prepare(folder)
+    room = room_of(folder, MODEL, FULL, sequence=64, batch=64, steps=1_000_000, rounds=1, lr=1e-4)
     back, fresh, work, other_work = [], [], [], []
     killed = started(room, "killed")
     for turn in range(TIMES):
@@ -50,15 +48,6 @@ def measure(folder: Path) -> Figure:
     return Figure("resume", statistics.median(ratios), "ratio", 1.5, "lower", detail).explained(
         "checking digests and loading Adam's state cost more than reading the bytes"
     )
-
-
-def prepare(folder: Path) -> Room:
-    base = materialise(MODEL, str(folder), Path(os.environ["POTLUCK_CACHE"]))
-    tensors = trainables(json.loads((base / "config.json").read_text()), FULL)
-    job = make_job(tensors, None, sequence=64, batch=64, steps=1_000_000, rounds=1, lr=1e-4)
-    room = Room(folder, base, make_text(folder), job)
-    room.write(room.model, dict(initial(base, FULL, tensors, seed=1)))
-    return room
 
 
 def started(room: Room, name: str, began: float | None = None) -> tuple[float, Trainer, float]:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.demo.friends import free_ports
-from shared.models import initial, materialise, trainables
 from shared.models.trainables import Recipe
+from tests.benchmarks.models import room_of
 from tests.benchmarks.report import Figure, cpu_seconds
-from tests.node.train.room import Room, Trainer, make_job, make_text
+from tests.node.train.room import Room, Trainer
 
 MODEL = "potluck-25m"
 SEQUENCE, BATCH, MICRO, ZERO = 256, 512, 2, 3
@@ -56,12 +56,7 @@ def measure(folder: Path) -> Figure:
 
 
 def prepare(folder: Path) -> Room:
-    base = materialise(MODEL, str(folder), Path(os.environ["POTLUCK_CACHE"]))
-    tensors = trainables(json.loads((base / "config.json").read_text()), FULL)
-    job = make_job(tensors, None, sequence=SEQUENCE, batch=BATCH, steps=STEPS, rounds=TURNS, lr=1e-4)
-    room = Room(folder, base, make_text(folder), job)
-    room.write(room.model, dict(initial(base, FULL, tensors, seed=1)))
-    return room
+    return room_of(folder, MODEL, FULL, sequence=SEQUENCE, batch=BATCH, steps=STEPS, rounds=TURNS, lr=1e-4)
 
 
 @contextmanager

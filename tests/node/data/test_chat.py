@@ -12,7 +12,6 @@ from node.data import chat
 from node.data.collection import Wish, add
 from node.data.tokens import collect, load
 from shared.errors import OwnerMustAct
-from shared.models.vocabulary import save_byte_tokenizer
 
 KEY = b"k" * 32
 TALK = [
@@ -22,14 +21,6 @@ TALK = [
     {"role": "user", "content": "And thé?"},
     {"role": "assistant", "content": "Tea,\nof course."},
 ]
-
-
-@pytest.fixture
-def tokenizer_json(tmp_path: Path) -> Path:
-    folder = tmp_path / "tokenizer"
-    folder.mkdir()
-    save_byte_tokenizer(folder)
-    return folder / "tokenizer.json"
 
 
 def collection(tmp_path: Path, talks: list[list[dict[str, str]]], *hold_out: str, **others: str) -> Path:

@@ -12,17 +12,8 @@ from node.data import tokens
 from node.data.collection import Wish, add
 from node.data.tokens import collect, encode, load, tokenise
 from shared.errors import OwnerMustAct
-from shared.models.vocabulary import save_byte_tokenizer
 
 KEY = b"k" * 32
-
-
-@pytest.fixture
-def tokenizer_json(tmp_path: Path) -> Path:
-    folder = tmp_path / "tokenizer"
-    folder.mkdir()
-    save_byte_tokenizer(folder)
-    return folder / "tokenizer.json"
 
 
 def collection(tmp_path: Path, name: str, texts: dict[str, str], *hold_out: str) -> Path:

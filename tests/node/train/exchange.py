@@ -71,7 +71,7 @@ def trial(room: Room, folder: Path, case: Case, ranks: Ranks) -> dict[str, Any]:
     share = deal(room.job, replace(case.fit, micro_batch=1), ranks.world, on_card=False)
     model, engine = engine_for(case, room, ranks, share)
     one, two = room.noise(1, "one.safetensors"), room.noise(2, "two.safetensors")
-    batches = _batches(room, ranks, share)
+    batches = micro_batches(ranks, share)
     found: dict[str, Any] = {"name": engine.name}
 
     engine.step(batches, share.tokens, 1e-2)  # the optimizer has a state before anything is loaded
@@ -188,7 +188,8 @@ class Halting(list[MicroBatch]):
         raise Halted
 
 
-def _batches(room: Room, ranks: Ranks, share: Any) -> list[MicroBatch]:
+def micro_batches(ranks: Ranks, share: Deal) -> list[MicroBatch]:
+    """This rank's part of one step, of fixed random text."""
     batches = []
     for places in share.places(ranks.rank, ranks.world):
         real = [place for place in places if place < share.sequences]

@@ -16,14 +16,14 @@ import torch
 
 from node.logic.fit import Fit
 from node.train import weights
-from node.train.engine import Engine, MicroBatch
+from node.train.engine import Engine
 from node.train.engine.deepspeed_engine import DeepSpeedEngine
 from node.train.engine.torch_engine import TorchEngine
 from node.train.job import Deal, deal
 from node.train.model import build
 from node.train.ranks import Ranks
 from tests.node.train.exchange import DEVICE as CPU
-from tests.node.train.exchange import _ids
+from tests.node.train.exchange import micro_batches
 from tests.node.train.room import Room, make_room
 
 
@@ -33,7 +33,7 @@ def main(rank: int, world: int, folder: Path, zero: int, source: str, target: st
     ranks = Ranks(rank, world, folder / f"{target}.rendezvous")
     share = deal(room.job, Fit(), world, on_card=False)
     engine = engine_for(room, zero, share, ranks)
-    batches = places(ranks, share)
+    batches = micro_batches(ranks, share)
     if source == "-":
         engine.load_weights(weights.read(room.model, room.job))
         for _ in range(2):
@@ -60,15 +60,6 @@ def engine_for(room: Room, zero: int, share: Deal, ranks: Ranks) -> Engine:
     if zero:
         return DeepSpeedEngine(model, room.job, fit, share, ranks, CPU, "fp32")
     return TorchEngine(model, room.job, fit, ranks, CPU, "fp32")
-
-
-def places(ranks: Ranks, share: Deal) -> list[MicroBatch]:
-    batches = []
-    for numbers in share.places(ranks.rank, ranks.world):
-        real = [number for number in numbers if number < share.sequences]
-        rows = [_ids(number) for number in real] + [_ids(0)] * (len(numbers) - len(real))
-        batches.append(MicroBatch(torch.stack(rows), len(real)))
-    return batches
 
 
 if __name__ == "__main__":
