@@ -2,7 +2,8 @@
 
     {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
 
-What the assistant says (its owner's replies) is learnt, with the mark that ends each reply; all else is only read.
+What the assistant says (its owner's replies) is learnt, with the mark that ends each reply; all else is only read. A
+reply may say `"read": n`: its first n characters are only read, too, and where that is all of it, so is its end.
 A template is data that came with the model, so it runs in jinja's sandbox, as in transformers.
 """
 
@@ -20,7 +21,7 @@ from tokenizers import Tokenizer
 
 from shared.errors import OwnerMustAct
 
-Message = dict[str, str]
+Message = dict[str, Any]
 Conversation = list[Message]
 ROLES = ("system", "user", "assistant")
 LINES = ".jsonl"
@@ -83,7 +84,8 @@ def pieces(conversation: Conversation, template: str, special: dict[str, str]) -
                 "read and what is learnt. Choose a model with another template for chat data."
             )
         reply = after[len(before) :].rstrip("\n")  # the line after the mark that ends a reply is not the model's to say
-        cut += [(whole[done : len(before)], False), (reply, True)]
+        start = len(before) + _only_read(message, reply)
+        cut += [(whole[done:start], False), (whole[start : len(before) + len(reply)], True)]
         done = len(before) + len(reply)
     return [*cut, (whole[done:], False)]
 
@@ -109,6 +111,13 @@ def _conversation(raw: Any) -> Conversation:
     if not replied or said[0]["role"] == "assistant":
         raise ValueError("nobody replies")
     return said
+
+
+def _only_read(message: Message, reply: str) -> int:
+    """How many characters of the reply, as the template writes it, come before what is learnt or scored."""
+    content, read = message["content"], message.get("read", 0)
+    at = reply.find(content[:read])
+    return at + read if read and at >= 0 and read < len(content) else len(reply) if read else 0
 
 
 def _render(template: str, said: Conversation, special: dict[str, str], *, prompt: bool) -> str:

@@ -12,13 +12,16 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from node.data import chat, documents, shards
+from node.data.chat import Conversation
+from node.data.chats.parts import Part, cut, whole
+from node.data.document import Message
 from node.data.documents import Chats, Document, Skipped
 from node.data.heldout import KEY_BYTES, Fate, Sorter
 from node.data.shards import ADD_AGAIN
@@ -128,16 +131,13 @@ def _fill(beside: Path, wish: Wish, names: list[str], group_key: bytes, progress
                             writer.write(facts={"file": name, "paragraphs": len(fates[fate])}, text=text)
                             counts[f"{fate} bytes"] += len(text.encode())
                 case Chats(_, said):
-                    for conversation in said:  # each is one document, and has one fate
-                        text = chat.words(conversation)
-                        fate = sorter.fate(text, in_test_file=name in in_tests)
+                    for conversation in said:
                         counts["documents"] += 1
                         counts["conversations"] += 1
-                        counts[f"{fate} paragraphs"] += 1
-                        to = {Fate.TRAIN: train, Fate.TEST: held}.get(fate)
-                        if to is not None:
-                            to.write(facts={"file": name, "messages": conversation}, text=text)
-                            counts[f"{fate} bytes"] += len(text.encode())
+                        for part in _parts(conversation, sorter, counts, in_test_file=name in in_tests):
+                            to = train if part.fate is Fate.TRAIN else held
+                            to.write(facts={"file": name, "messages": part.messages}, text=part.text)
+                            counts[f"{part.fate} bytes"] += len(part.text.encode())
             progress(done, len(names))
     if not train.samples and not held.samples:
         raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {'; '.join(skipped_words(skipped))}.")
@@ -176,6 +176,17 @@ def _sorted(document: Document, sorter: Sorter, *, in_test_file: bool) -> dict[F
     for paragraph in document.paragraphs:
         fates[sorter.fate(paragraph, in_test_file=in_test_file)].append(paragraph)
     return fates
+
+
+def _parts(conversation: Conversation, sorter: Sorter, counts: Counter[str], *, in_test_file: bool) -> Iterator[Part]:
+    """What of a conversation is trained on and what is tested, by the fate of each message."""
+    if sorter.repeated(chat.words(conversation)):
+        counts[f"{Fate.REPEATED} paragraphs"] += 1
+        return
+    messages = [Message(one["role"], one["content"]) for one in conversation]
+    fates = [sorter.message_fate(one.content, in_test_file=in_test_file) for one in messages]
+    counts.update(f"{fate} paragraphs" for fate in fates)
+    yield from [whole(messages)] if in_test_file else cut(messages, fates)
 
 
 def _matches(name: str, glob: str) -> bool:

@@ -22,6 +22,7 @@ class Message:
     content: str
     speaker: str = ""  # the name in the export; a pseudonym after `chats`
     at: float | None = None  # seconds since 1970 UTC, where the export has it
+    held: bool = False  # held out by the words it had in the file: never trained on (`heldout`)
 
 
 @dataclass(frozen=True, slots=True)

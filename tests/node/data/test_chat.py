@@ -35,7 +35,8 @@ def collection(tmp_path: Path, talks: list[list[dict[str, str]]], *hold_out: str
 
 def talks(count: int) -> list[list[dict[str, str]]]:
     return [
-        [{"role": "user", "content": f"ask {n}"}, {"role": "assistant", "content": f"answer {n}"}] for n in range(count)
+        [{"role": "user", "content": f"ask {n}"}, {"role": "assistant", "content": f"answer {n} in some words"}]
+        for n in range(count)
     ]
 
 

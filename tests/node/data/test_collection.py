@@ -34,7 +34,7 @@ def paragraphs(home: Path, name: str, stem: str) -> list[str]:
 
 
 def many(prefix: str, count: int = 60) -> str:
-    return "\n\n".join(f"{prefix} {number}" for number in range(count))
+    return "\n\n".join(f"{prefix} {number} of some more words" for number in range(count))
 
 
 def test_the_same_message_is_held_out_on_two_pcs_under_different_names(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_every_paragraph_is_counted_once(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "t", {"a.txt": many("x"), "b.txt": many("x") + "\n\n" + many("y"), "c.bin": "z"})
     meta = add(Wish(tmp_path / "home", folder, "t"), KEY)
     kept = paragraphs(tmp_path / "home", "t", "train") + paragraphs(tmp_path / "home", "t", "held")
-    assert sorted(kept) == sorted(f"{letter} {number}" for letter in "xy" for number in range(60))
+    assert sorted(kept) == sorted(f"{letter} {number} of some more words" for letter in "xy" for number in range(60))
     assert all(is_held_out(KEY, text) for text in paragraphs(tmp_path / "home", "t", "held"))
     assert (meta["documents"], meta["files"], meta["repeated_paragraphs"]) == (2, 3, 60)
     assert meta["skipped"] == {"not .txt, .md, .html, .py or .jsonl": 1}
@@ -66,12 +66,13 @@ def test_every_paragraph_is_counted_once(tmp_path: Path) -> None:
 
 def test_named_files_are_the_test_set_and_hash_chosen_paragraphs_elsewhere_are_set_aside(tmp_path: Path) -> None:
     folder = write_folder(
-        tmp_path / "t", {"one/a.txt": many("a"), "one/b.txt": many("b") + "\n\na 3", "c.txt": many("c")}
+        tmp_path / "t",
+        {"one/a.txt": many("a"), "one/b.txt": many("b") + "\n\na 3 of some more words", "c.txt": many("c")},
     )
     meta = add(Wish(tmp_path, folder, "t", ("a.txt", "no-such-file.txt")), KEY)
     assert paragraphs(tmp_path, "t", "held") == many("a").split("\n\n")
     trained = paragraphs(tmp_path, "t", "train")
-    assert "a 3" not in trained
+    assert "a 3 of some more words" not in trained
     assert not any(is_held_out(KEY, text) for text in trained)
     assert meta["set_aside_paragraphs"] == 120 - len(trained) > 0
 

@@ -47,19 +47,19 @@ def test_a_repeated_paragraph_counts_once(texts: list[str]) -> None:
 
 
 def test_a_message_is_the_same_however_it_is_dressed() -> None:
-    dresses = ["Wie groß ist  das?", "  wie GROSS\n\tist das? ", "Wie gro\u00df ist\u00a0das?"]
+    dresses = ["Wie groß ist  das, Anna?", "  wie GROSS\n\tist das, *Anna*? ", "Wie gro\u00df ist\u00a0das  Anna"]
     assert len({normalised(dress) for dress in dresses}) == 1
     for number in range(50):
         assert len({is_held_out(KEY, f"{dress} {number}") for dress in dresses}) == 1
 
 
 def test_about_a_tenth_is_held_out() -> None:
-    share = sum(is_held_out(KEY, f"paragraph {number}") for number in range(5000)) / 5000
+    share = sum(is_held_out(KEY, f"a paragraph with number {number}") for number in range(5000)) / 5000
     assert 0.08 < share < 0.12  # five standard deviations
 
 
 def test_another_group_holds_out_other_paragraphs() -> None:
     ours, theirs = (
-        {n for n in range(2000) if is_held_out(key, f"paragraph {n}")} for key in (KEY, b"l" * 32)
+        {n for n in range(2000) if is_held_out(key, f"a paragraph with number {n}")} for key in (KEY, b"l" * 32)
     )  # fmt: skip
     assert len(ours & theirs) < len(ours) / 2
