@@ -17,7 +17,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from node.data.documents import html_paragraphs, text_paragraphs
+from node.data.reading.texts import text_paragraphs
+from node.data.reading.webpages import html_paragraphs
 from shared.models import default_cache
 
 PACKAGE = "debian-handbook"

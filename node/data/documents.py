@@ -8,14 +8,14 @@ the folder its owner meant.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 
 from node.data import chat
 from node.data.chat import Conversation
+from node.data.reading.texts import text_paragraphs
+from node.data.reading.webpages import html_paragraphs
 from shared.errors import OwnerMustAct
 from shared.units import size_words
 
@@ -84,70 +84,6 @@ def read(folder: Path, name: str) -> Document | Chats | Skipped:
         return Chats(name, tuple(said)) if said else Skipped(name, "nothing in it")
     paragraphs = tuple(split(text.replace("\r\n", "\n").replace("\r", "\n")))
     return Document(name, paragraphs) if paragraphs else Skipped(name, "nothing in it")
-
-
-def text_paragraphs(text: str) -> Iterator[str]:
-    """Blocks between blank lines; indentation stays, so that code is still code."""
-    for block in re.split(r"\n(?:[^\S\n]*\n)+", text):
-        if stripped := block.strip("\n").rstrip():
-            yield stripped
-
-
-def html_paragraphs(text: str) -> Iterator[str]:
-    """The visible text of each block element, on one line; `pre` keeps its lines."""
-    reader = _Blocks()
-    reader.feed(text)
-    reader.close()
-    reader.flush()
-    yield from reader.blocks
-
-
-_BLOCKS = """
-    address article aside blockquote body caption dd details div dl dt fieldset figcaption figure footer form h1 h2 h3
-    h4 h5 h6 header hr html legend li main nav ol option p pre section summary table tbody td tfoot th thead tr ul
-"""
-
-
-class _Blocks(HTMLParser):
-    BLOCKS = frozenset(_BLOCKS.split())
-    UNSEEN = frozenset({"head", "noscript", "script", "style", "template"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.blocks: list[str] = []
-        self._words: list[str] = []
-        self._unseen = 0
-        self._pre = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self.BLOCKS:
-            self.flush()
-        if tag == "body":
-            self._unseen = 0  # a head that was never closed
-        self._unseen += tag in self.UNSEEN
-        self._pre += tag == "pre"
-        if tag == "br":
-            self._words.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self.BLOCKS:
-            self.flush()
-        if tag in self.UNSEEN:
-            self._unseen = max(0, self._unseen - 1)
-        if tag == "pre":
-            self._pre = max(0, self._pre - 1)
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self._words.append(data)
-
-    def flush(self) -> None:
-        """End the block under way."""
-        joined = "".join(self._words)
-        text = joined.strip("\n").rstrip() if self._pre else " ".join(joined.split())
-        if text.strip():
-            self.blocks.append(text)
-        self._words = []
 
 
 _SPLITTERS: dict[str, Callable[[str], Iterator[str]]] = {

@@ -6,24 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from node.data.documents import Document, Skipped, files, html_paragraphs, read, text_paragraphs
+from node.data.documents import Document, Skipped, files, read
 from shared.errors import OwnerMustAct
-
-
-def test_text_is_cut_at_blank_lines_and_keeps_its_indentation() -> None:
-    text = "\n\ndef f():\n    return 1\n \t\n    # still\n\n\n\nend  \n"
-    assert list(text_paragraphs(text)) == ["def f():\n    return 1", "    # still", "end"]
-
-
-def test_html_is_read_as_its_visible_blocks() -> None:
-    page = """<!DOCTYPE html><html><head><title>No</title><style>p {}</style></head><body>
-      <div>Outer <b>bold</b> &amp; words<p>First
-      line</p>after<ul><li>one</li><li>two<br>lines</li></ul></div>
-      <script>let x = "<p>no</p>"</script><pre>  keep
-    this</pre>last"""
-    assert list(html_paragraphs(page)) == [
-        "Outer bold & words", "First line", "after", "one", "two lines", "  keep\n    this", "last",
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
