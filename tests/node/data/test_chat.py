@@ -79,7 +79,7 @@ def test_a_template_that_will_not_do_is_refused_in_words(template: str) -> None:
 )  # fmt: skip
 def test_a_file_with_a_line_that_is_no_conversation_is_skipped_and_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text(line)
-    with pytest.raises(OwnerMustAct, match=r"1 with a line that is no conversation .*bad\.jsonl"):
+    with pytest.raises(OwnerMustAct, match=r"1 .*: bad\.jsonl!0"):
         add(Wish(tmp_path / "home", tmp_path, "talks"), KEY)
 
 

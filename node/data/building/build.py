@@ -1,0 +1,199 @@
+"""A folder becomes a source: planned, refined by workers, merged in order, put in place. The whole job, top to bottom.
+
+Everything happens in `data/.NAME.new`, which a kill leaves as it is. Who starts the same again goes on: the shards are
+cut back to what is committed, spool files that are whole are taken as they are, and at most the units that were under
+way are done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from node.data import collection
+from node.data.building import choices as choices_
+from node.data.building import refining, shelf, spool
+from node.data.building.choices import Choices
+from node.data.building.finding import Found
+from node.data.building.journal import Journal
+from node.data.building.merging import Merger
+from node.data.building.meta import meta_of
+from node.data.building.plan import Unit, unit_bytes, units
+from node.data.building.refining import Refiner, Work
+from node.data.building.worker import refine
+from node.data.building.workers import Workers
+from node.data.chats.people import read_key
+from node.data.duplicates.index import Index
+from shared.disk import private_folder, turn
+from shared.errors import OwnerMustAct
+
+FORMAT = 1  # of what lies in the folder beside; another one begins anew
+COMMIT_SECONDS = 2.0
+COMMIT_UNITS = 64
+
+Words = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the owner asked for."""
+
+    home: Path  # the node's home, which holds data/
+    folder: Path
+    name: str
+    choices: Choices = field(default_factory=Choices)
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is, in bytes of input."""
+
+    done: int
+    total: int
+    kept: int = 0  # of `done`, what an earlier start had done
+
+
+Tell = Callable[[Progress], None]
+
+
+def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda progress: None) -> Words:
+    """Make the source; returns its meta.json. `cores` worker processes; 0: all in this one.
+
+    Raises OwnerMustAct (NameTaken) in words; then nothing that was there before has changed.
+    """
+    data = private_folder(wish.home / "data")
+    target = data / collection.checked_name(wish.name)
+    with turn(data / ".lock"):
+        collection.recover(target)
+        if target.exists() and not wish.replace:
+            raise collection.NameTaken(
+                f"There is a collection called {wish.name} already. Choose another name, "
+                "or say --replace to put the new one in its place."
+            )
+        old = collection.label_of(target)
+        beside = private_folder(data / f".{wish.name}.new")
+        with Journal(beside / "state.db") as journal:
+            try:
+                label = take_up_or_plan(beside, wish, journal)
+            except OwnerMustAct:
+                shutil.rmtree(beside)
+                raise
+            keys = group_key, read_key(data / ".pseudonyms")
+            work = Work(wish.folder.resolve(), *keys, wish.choices)
+            shelf.sweep(data)
+            with shelf.opened(data, label, old) as index:
+                journal.place({"index": index.length})
+                shelf.take(data, label)
+                merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
+            meta = meta_of(wish, journal)
+        if not meta["train_documents"] and not meta["held_out_documents"]:
+            shutil.rmtree(beside)
+            shelf.forget(data, label)
+            why = "; ".join(meta["skipped_words"]) or "nothing in it was kept"
+            raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {why}.")
+        choices_.save(beside / "choices.json", wish.choices)
+        collection.write_meta(beside, meta)
+        shutil.rmtree(beside / "units")
+        collection.put_in_place(beside, target)
+        shelf.sweep(data)  # the old one's entries, if it replaced one
+    return meta
+
+
+def take_up_or_plan(beside: Path, wish: Wish, journal: Journal) -> str:
+    """Keep the plan that is there if it was made of the same; else begin anew. Returns the label."""
+    made_of = {
+        "format": FORMAT,
+        "folder": str(wish.folder.resolve()),
+        "choices": asdict(wish.choices),
+        "filters": refining.versions(wish.choices),
+    }
+    made_of = json.loads(json.dumps(made_of))
+    there = journal.plan()
+    if there is not None and {**there, "label": ""} == {**made_of, "label": ""}:
+        return str(there["label"])
+    for path in beside.iterdir():
+        if not path.name.startswith("state.db"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    private_folder(beside / "units")
+    label = shelf.new_label(wish.name)
+    found = Found(wish.folder, wish.choices)
+    journal.write_plan({**made_of, "label": label}, units(found.parts(), unit_bytes(found.bytes)), found)
+    return label
+
+
+def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: int, log: Path, tell: Tell) -> None:
+    """Every unit that is not merged yet, in order."""
+    private_folder(log.parent)
+    first, places = journal.merged()
+    label = str((journal.plan() or {})["label"])
+    (_, total), kept = journal.totals(), journal.bytes_before(first)
+    tell(Progress(kept, total, kept))
+    done, merged, since = kept, first, time.monotonic()
+    with (
+        Merger(beside, label, index, work.choices, places) as merger,
+        _refiners(beside, work, journal, cores, log) as refiners,
+    ):
+        taken: list[int] = []
+
+        def commit() -> None:
+            journal.commit(merged, merger.committed(), merger.counts, merger.unreadable)
+            merger.counts.clear()
+            merger.unreadable.clear()
+            for number in taken:
+                spool.path_of(beside, number).unlink()
+            taken.clear()
+
+        for unit in refiners.refined(first):
+            merger.take(spool.read(spool.path_of(beside, unit.number)))
+            taken.append(unit.number)
+            done, merged = done + unit.bytes, unit.number + 1
+            if len(taken) == COMMIT_UNITS or time.monotonic() - since >= COMMIT_SECONDS:
+                commit()
+                since = time.monotonic()
+            tell(Progress(done, total, kept))
+        commit()
+
+
+class Refiners(Protocol):
+    """Worker processes, or this one."""
+
+    def __enter__(self) -> Refiners: ...
+    def __exit__(self, *_: object) -> None: ...
+    def refined(self, first: int) -> Iterator[Unit]: ...
+
+
+def _refiners(beside: Path, work: Work, journal: Journal, cores: int, log: Path) -> Refiners:
+    return Workers(beside, work, journal, cores, log) if cores else Here(beside, work, journal)
+
+
+class Here:
+    """Refines in this process: for tests and programs that have a handful of texts."""
+
+    def __init__(self, beside: Path, work: Work, journal: Journal) -> None:
+        self._beside, self._journal, self._refiner = beside, journal, Refiner(work)
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def refined(self, first: int) -> Iterator[Unit]:
+        for unit in self._journal.units(first):
+            refine(self._refiner, self._beside, unit, [])
+            yield unit
+
+
+def cores_here() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1

@@ -1,0 +1,56 @@
+"""What the owner chose for a source. Kept with it as JSON, so that going on and adding again use the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from shared.disk import write
+from shared.errors import OwnerMustAct
+
+SHARD_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Everything that changes what is in the shards. How many cores work on it does not."""
+
+    hold_out: tuple[str, ...] = ()  # globs over relative paths or file names: tested on
+    me: tuple[str, ...] = ()  # what the owner is called in chats
+    only_mine: bool = False  # of chats, only what the owner wrote
+    leave_out: tuple[str, ...] = ()  # people whose messages are left out
+    keep_names: tuple[str, ...] = ()  # people in chats who agreed to be named; the others get pseudonyms
+    field: str = ""  # of JSON records; "": found by itself
+    column: str = ""  # of CSV and Parquet tables; "": found by itself
+    languages: tuple[str, ...] = ()  # ISO 639-1; none: all
+    rules: tuple[str, ...] = ()  # switched on beyond the usual ones
+    no_rules: tuple[str, ...] = ()  # switched off; "all": no rule drops anything
+    blank: bool = True  # replace what is private by placeholders
+    blank_list: tuple[str, ...] = ()  # the owner's own words to blank
+    spacy_model: str = ""  # folder; finds names of people
+    toxicity: float = 0.0  # documents above it are dropped; 0: none are
+    encoding: str = ""  # of files that are not marked; "": found by itself
+    shard_bytes: int = SHARD_BYTES
+    licence: str = ""  # the owner's statement, kept in the manifest
+
+
+PLAIN = Choices(no_rules=("all",), blank=False)  # text as it is: whoever prepares it elsewhere
+
+
+def choices_from(words: dict[str, Any]) -> Choices:
+    """From JSON; a key that this version does not know is refused."""
+    known = {field.name for field in fields(Choices)}
+    if unknown := sorted(set(words) - known):
+        raise OwnerMustAct(f"This source was made by a newer Potluck (it knows {', '.join(unknown)}). Update this one.")
+    chosen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in words.items()}
+    return Choices(**chosen)
+
+
+def save(path: Path, choices: Choices) -> None:
+    write(path, json.dumps(asdict(choices), indent=2, sort_keys=True, ensure_ascii=False).encode())
+
+
+def load(path: Path) -> Choices:
+    return choices_from(json.loads(path.read_bytes()))

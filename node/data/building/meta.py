@@ -1,0 +1,51 @@
+"""A source's page of counts, `meta.json`: what the agent, the trainer and (if its owner agrees) the host are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from node.data.building.journal import UNREADABLE, Journal
+from node.data.collection import skipped_words
+from node.data.heldout import Fate
+
+if TYPE_CHECKING:
+    from node.data.building.build import Wish
+
+Words = dict[str, Any]
+
+
+def meta_of(wish: Wish, journal: Journal) -> Words:
+    """Counts by the journal. Keys are only ever added."""
+    counts = journal.counts()
+    skipped, numbers = _skipped(journal)
+    return {
+        "added": datetime.now(UTC).isoformat(timespec="seconds"),
+        "conversations": counts["conversations"],
+        "bytes": counts[f"{Fate.TRAIN} bytes"] + counts[f"{Fate.TEST} bytes"],
+        "documents": counts["documents"],
+        "files": journal.files(),
+        "held_out_bytes": counts[f"{Fate.TEST} bytes"],
+        "held_out_documents": counts[f"{Fate.TEST} documents"],
+        "hold_out": list(wish.choices.hold_out),
+        "label": str((journal.plan() or {})["label"]),  # what the index of duplicates calls it
+        "licence": wish.choices.licence,
+        "name": wish.name,
+        "repeated_paragraphs": counts[f"{Fate.REPEATED} paragraphs"],
+        "set_aside_paragraphs": counts[f"{Fate.SET_ASIDE} paragraphs"],
+        "skipped": numbers,
+        "skipped_words": skipped_words(skipped, numbers),
+        "source_words": f"the folder {wish.folder.resolve()}",
+        "tokens": None,  # known once there is a tokenizer
+        "train_bytes": counts[f"{Fate.TRAIN} bytes"],
+        "train_documents": counts[f"{Fate.TRAIN} documents"],
+    }
+
+
+def _skipped(journal: Journal) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The first names for each reason, and how many there are."""
+    names: dict[str, list[str]] = {}
+    for one in journal.unreadable():
+        names.setdefault(one.reason, []).append(one.name)
+    counts = journal.counts()
+    return names, {reason: counts[f"{UNREADABLE}{reason}"] for reason in sorted(names)}

@@ -1,0 +1,188 @@
+"""One unit of input refined: read, cleaned, blanked, screened, its words marked. Stateless: any worker may do any unit.
+
+What comes out are lines of JSON. A document has `name`, `kind` and either `pieces` (its paragraphs) or `said`
+(messages). Each piece or message has its words, their mark (equal words, equal mark) and its fate by the group's key.
+After some documents come their `signatures`, by which copies are found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.data.building.choices import Choices
+from node.data.building.plan import Part, Unit
+from node.data.chats import exports
+from node.data.chats.parts import marked
+from node.data.chats.people import Pseudonyms
+from node.data.document import Counts, Document, Dropped, Message, Stage, Unreadable
+from node.data.duplicates.signatures import signatures, words_of
+from node.data.heldout import Fate, fate, normalised, paragraphs
+from node.data.reading import read as reading
+from node.data.reading.files import CHANGED, Entry, opened, shown, unchanged
+from node.data.reading.read import Options
+
+Words = dict[str, Any]
+SEPARATOR = "\n\n"  # between the paragraphs of a document
+BATCH = 1 << 20  # characters whose signatures are made at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker must know."""
+
+    source: Path  # the folder that is read
+    group_key: bytes
+    pseudonym_key: bytes
+    choices: Choices
+
+
+class Refiner:
+    """Holds the stages, which take a moment to load."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._stages = stages(work.choices)
+
+    def lines(
+        self, unit: Unit, skip: Sequence[int] = (), at: Callable[[int], None] = lambda part: None
+    ) -> Iterator[Words]:
+        """The refined documents of a unit; then what could not be read and what was counted."""
+        counts: Counts = Counter()
+        unreadable: list[Unreadable] = []
+        batch: list[str] = []
+        length = 0
+        for number, part in enumerate(unit.parts):
+            at(number)
+            if number in skip:
+                unreadable.append(Unreadable(part.name, "made our reader crash (twice), so it was left out"))
+                continue
+            for found in read(self._work, part, counts):
+                if isinstance(found, Unreadable):
+                    unreadable.append(found)
+                    continue
+                counts["documents read"] += 1
+                refined = self._through(found, counts)
+                if isinstance(refined, Dropped):
+                    counts[f"dropped: {refined.rule}"] += 1
+                    continue
+                yield self._marked(found, refined, part)
+                batch.append(words_of(refined))
+                length += len(batch[-1])
+                if length >= BATCH:
+                    yield _signed(batch)
+                    batch, length = [], 0
+        if batch:
+            yield _signed(batch)
+        yield {"unreadable": [[one.name, one.reason] for one in unreadable], "counts": counts}
+
+    def _through(self, document: Document, counts: Counts) -> Document | Dropped:
+        for stage in self._stages:
+            went = stage(document, counts)
+            if isinstance(went, Dropped):
+                return went
+            document = went
+        return document
+
+    def _marked(self, raw: Document, refined: Document, part: Part) -> Words:
+        words: Words = {"name": refined.name, "kind": refined.kind, "tested": part.tested}
+        key = self._work.group_key
+        if refined.messages:
+            words["said"] = [
+                [one.role, one.content, one.speaker, mark(one.content), message_fate(key, one)]
+                for one in refined.messages
+            ]
+        else:
+            forms = aligned([*paragraphs(raw.text)], texts := [*paragraphs(refined.text)])
+            words["pieces"] = [
+                [text, mark(text), fate(key, text, *before)] for text, before in zip(texts, forms, strict=True)
+            ]
+        return words
+
+
+def aligned(raw: Sequence[str], refined: Sequence[str]) -> Iterator[Sequence[str]]:
+    """For each refined paragraph the forms it may have had in the file; none where it stands there as it is.
+
+    Where as many paragraphs lie between two that are unchanged as lay there before, each is the form of its neighbour;
+    else any of them may be.
+    """
+    at, places = 0, dict[str, list[int]]()
+    for number, paragraph in enumerate(raw):
+        places.setdefault(paragraph, []).append(number)
+    changed = 0
+    ended: list[str | None] = [*refined, None]
+    for text in ended:
+        place = None if text is None else next((one for one in places.get(text, ()) if one >= at), None)
+        if text is not None and place is None:
+            changed += 1
+            continue
+        between = raw[at : len(raw) if place is None else place]
+        yield from ([one] for one in between) if len(between) == changed else [between] * changed
+        if text is not None and place is not None:
+            yield ()
+            at, changed = place + 1, 0
+
+
+def message_fate(group_key: bytes, message: Message) -> Fate:
+    """By the words that it had in the file, and by those that it has now."""
+    now = fate(group_key, message.content)
+    return now if message.held is (now is Fate.TEST) else Fate.SET_ASIDE
+
+
+def mark(text: str) -> str:
+    """The same for the same words, however they are dressed."""
+    return hashlib.blake2b(normalised(text).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _signed(texts: Sequence[str]) -> Words:
+    made = signatures(texts)
+    arrays = {"exact": made.exact, "bands": made.bands, "bins": made.bins}
+    return {"signatures": {name: b64encode(array.tobytes()).decode() for name, array in arrays.items()}}
+
+
+def stages(choices: Choices) -> list[Stage]:
+    """In their order."""
+    return []
+
+
+def versions(choices: Choices) -> dict[str, str]:
+    """Which filters make the shards."""
+    return {}
+
+
+def read(work: Work, part: Part, counts: Counts) -> Iterator[Document | Unreadable]:
+    """What lies in a part."""
+    entry = Entry(part.name, part.size, part.mtime_ns)
+    if part.export:
+        yield from _export(work, part, entry, counts)
+        return
+    options = Options(work.choices.field, work.choices.encoding)
+    for found in reading.documents(work.source, reading.Part(entry, part.start, part.stop), options, counts):
+        yield marked(found, work.group_key) if isinstance(found, Document) and found.messages else found
+
+
+def _export(work: Work, part: Part, entry: Entry, counts: Counts) -> Iterator[Document | Unreadable]:
+    """The conversations of a chat export."""
+    file = opened(work.source, entry)
+    if isinstance(file, Unreadable):
+        yield file
+        return
+    wishes = work.choices
+    rules = exports.Rules(
+        exports.Wishes(wishes.me, wishes.leave_out, wishes.only_mine, wishes.keep_names),
+        Pseudonyms(work.pseudonym_key, wishes.keep_names),
+        work.group_key,
+    )
+    beside = work.source / part.name
+    with file:
+        channel = beside.with_name(exports.CHANNEL)
+        about = channel.read_bytes() if channel.is_file() and channel.stat().st_size < 1 << 20 else b""
+        export = exports.Export(shown(part.name), exports.Format(part.export), file, about)
+        yield from exports.documents(export, rules, counts)
+        if not unchanged(file, entry):
+            yield Unreadable(shown(part.name), CHANGED)
