@@ -1,4 +1,8 @@
-"""What each character is to a reader of words: white space, a letter, a word by itself, or something in between."""
+"""What each character is to a reader of words: white space, a letter, a word by itself, or something in between.
+
+A table has one uint32 for each code point: the folded code point (NFKC, case folded, white space as a blank), its class
+from bit CLASS on, and HARD where one character is not enough to know: those texts are folded by Python first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,11 @@ from typing import Any
 
 import numpy as np
 
-SPACE, BETWEEN, LETTER, ALONE = range(4)
+Table = np.ndarray[Any, np.dtype[np.uint32]]
+
+BETWEEN, SPACE, LETTER, ALONE = range(4)  # punctuation, symbols and pictures are BETWEEN
+CLASS = 24
+HARD = 1 << 31
 
 # Scripts that put no blanks between words: there each character counts as a word. Korean has blanks.
 _WITHOUT_BLANKS = (
@@ -21,24 +29,43 @@ _WITHOUT_BLANKS = (
     (0x31A0, 0x31FF),
     (0x3400, 0x9FFF),  # ideographs
     (0xA000, 0xA4CF),  # Yi
-    (0xAA60, 0xAADF),  # Myanmar and Tai Viet
-    (0xF900, 0xFAFF),
+    (0xAA60, 0xAADF),  # Myanmar, Tai Viet
+    (0xF900, 0xFAFF),  # more ideographs
     (0x1AFF0, 0x1B16F),  # more kana
     (0x20000, 0x3FFFF),  # more ideographs
 )
-_LETTERS = ("L", "M", "N")  # the Unicode categories that words are made of
+# Letters that are what they are, by the ten thousand: not asked one by one.
+_PLAIN = ((0x3400, 0x4DC0), (0x4E00, 0xA000), (0xAC00, 0xD7A4), (0x20000, 0x2F800), (0x30000, 0x323B0))
+_ASSIGNED = ((0, 0x3400), (0x4DC0, 0x4E00), (0xA000, 0xAC00), (0xD7A4, 0x20000), (0x2F800, 0x2FA20), (0xE0100, 0xE01F0))
 
 
 @cache
-def classes() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """uint8[0x110000]: the class of every code point. Punctuation, symbols and pictures are BETWEEN."""
-    table = np.full(sys.maxunicode + 1, BETWEEN, np.uint8)
-    for low, high in ((0, 0x323B0), (0xE0100, 0xE01F0)):  # nothing is assigned elsewhere but private use
-        category = unicodedata.category
-        table[low:high] = [LETTER if category(chr(code))[0] in _LETTERS else BETWEEN for code in range(low, high)]
+def ascii_table() -> Table:
+    """uint32[128]"""
+    return np.array([_entry(code) for code in range(128)], np.uint32)
+
+
+@cache
+def table() -> Table:
+    """uint32[0x110000]; made in a tenth of a second, when the first character beyond ASCII is met."""
+    found = np.arange(sys.maxunicode + 1, dtype=np.uint32)  # BETWEEN: nothing is assigned there but private use
+    for low, high in _PLAIN:
+        found[low:high] |= LETTER << CLASS
+    for low, high in _ASSIGNED:
+        found[low:high] = [_entry(code) for code in range(low, high)]
     for low, high in _WITHOUT_BLANKS:
-        part = table[low : high + 1]
-        part[part == LETTER] = ALONE
-    table[ord("_")] = LETTER
-    table[[code for code in range(0x3001) if chr(code).isspace()]] = SPACE
-    return table
+        part = found[low : high + 1]
+        part += (part >> CLASS & 3 == LETTER).astype(np.uint32) << np.uint32(CLASS)
+    return found
+
+
+def _entry(code: int) -> int:
+    character = chr(code)
+    if character.isspace():
+        return ord(" ") | SPACE << CLASS
+    folded = unicodedata.normalize("NFKC", character).casefold()
+    category = unicodedata.category(character)[0]
+    kind = LETTER if category in "LMN" or character == "_" else BETWEEN
+    if len(folded) > 1 or category == "M" or 0x1100 <= code < 0x1200:  # what may melt into its neighbours is hard
+        return code | kind << CLASS | HARD
+    return ord(folded) | kind << CLASS

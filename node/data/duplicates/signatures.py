@@ -7,7 +7,7 @@ the sketch, punctuation make no difference. Scripts without blanks count each ch
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,7 @@ import numpy as np
 import xxhash
 
 from node.data.document import Document
-from node.data.duplicates.alphabet import classes
-from node.data.duplicates.kernel import sketch
+from node.data.duplicates.alphabet import HARD, Table, ascii_table, table
 from node.data.duplicates.sizes import BANDS, BINS
 
 Array = np.ndarray[Any, Any]
@@ -47,24 +46,17 @@ def words_of(document: Document) -> str:
 
 
 def signatures(texts: Sequence[str]) -> Signatures:
-    """Their signatures. About a megabyte of text a call is best; numba's first call in a process takes a while."""
-    count = len(texts)
-    parts = [_folded(text) for text in texts]
-    offsets = np.zeros(count + 1, np.int64)
-    np.cumsum([len(part) for part in parts], out=offsets[1:])
-    data = np.frombuffer(b"".join(parts), np.uint8)
-    squeezed = np.empty(len(data), np.uint8)
-    ends = np.empty(count, np.int64)
+    """Their signatures. About a megabyte of text a call is best; the first call in a process loads numba."""
     found = Signatures(
-        np.empty((count, 2), np.uint64), np.zeros((count, BANDS), np.uint32), np.zeros((count, BINS), np.uint8)
+        np.zeros((len(texts), 2), np.uint64),
+        np.zeros((len(texts), BANDS), np.uint32),
+        np.zeros((len(texts), BINS), np.uint8),
     )
-    sketch()(data, offsets, classes(), squeezed, ends, found.bands, found.bins)
-    whole = squeezed.data
-    digests = b"".join(
-        xxhash.xxh3_128_digest(whole[begin:end])
-        for begin, end in zip(offsets[:-1].tolist(), ends.tolist(), strict=True)
-    )
-    found.exact[:] = np.frombuffer(digests, ">u8").reshape(count, 2)
+    folded = [_codes(text) for text in texts]
+    plain = [place for place, codes in enumerate(folded) if codes.dtype == np.uint8]
+    other = [place for place, codes in enumerate(folded) if codes.dtype != np.uint8]
+    _sign(found, plain, [folded[place] for place in plain], ascii_table)
+    _sign(found, other, [folded[place] for place in other], table)
     return found
 
 
@@ -82,8 +74,42 @@ def similarity(left: Array, right: Array) -> Array:
     return result
 
 
-def _folded(text: str) -> bytes:
-    """UTF-8 without Unicode dress or case; ASCII is folded by the kernel."""
+def _codes(text: str) -> Array:
+    """Code points, as bytes where all are ASCII. What the table cannot fold is folded here."""
     if text.isascii():
-        return text.encode()
-    return unicodedata.normalize("NFKC", text).casefold().encode("utf-8", "surrogatepass")
+        return np.frombuffer(text.encode(), np.uint8)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    if (table()[codes] < HARD).all():
+        return codes
+    text = unicodedata.normalize("NFKC", text).casefold()
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+
+
+def _sign(into: Signatures, places: list[int], texts: list[Array], classes: Callable[[], Table]) -> None:
+    """Fill in the signatures of texts of one dtype."""
+    if not texts:
+        return
+    from node.data.duplicates.kernel import sketch  # numba: only where sketches are made
+
+    sizes = np.array([len(codes) for codes in texts], np.int64)
+    ends = np.cumsum(sizes + 1) - 1
+    begins = ends - sizes
+    blank = np.full(1, ord(" "), texts[0].dtype)
+    codes = np.concatenate([part for text in texts for part in (text, blank)])
+    squeezed, stops = np.empty_like(codes), np.empty_like(ends)
+    bands, bins = np.zeros((len(texts), BANDS), np.uint32), np.zeros((len(texts), BINS), np.uint8)
+    sketch(codes, begins, ends, classes(), squeezed, stops, bands, bins)
+    into.bands[places], into.bins[places] = bands, bins
+    marks = b"".join(
+        _mark(squeezed[begin:stop]) for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True)
+    )
+    into.exact[places] = np.frombuffer(marks, "<u8").reshape(-1, 2)
+
+
+def _mark(squeezed: Array) -> bytes:
+    """Of the normalised text; the same whether ASCII came as bytes or was folded from something wider."""
+    if squeezed.dtype != np.uint8 and squeezed.max(initial=0) < 128:
+        squeezed = squeezed.astype(np.uint8)
+    return xxhash.xxh3_128_digest(squeezed.data)
