@@ -69,7 +69,7 @@ def measure(folder: Path, megabytes: float = MEGABYTES) -> Figure:
 def ours(folder: Path, texts: list[str]) -> Finding:
     """Signatures by the batch, an index on disk, a commit a batch."""
     began = time.process_time()
-    copies = {}
+    copies: dict[int, int] = {}
     with Index.open(folder) as index:
         for first, last in _batches(texts):
             part = texts[first:last]
@@ -85,8 +85,8 @@ def datasketch(texts: list[str]) -> Finding:
 
     began = time.process_time()
     lsh = MinHashLSH(threshold=THRESHOLD, num_perm=128, weights=(0.1, 0.9))
-    kept = {}
-    copies = {}
+    kept: dict[int, MinHash] = {}
+    copies: dict[int, int] = {}
     for number, text in enumerate(texts):
         made = MinHash(num_perm=128, seed=1)
         made.update_batch([shingle.encode() for shingle in shingles(text)])
@@ -136,7 +136,9 @@ def plant(megabytes: float) -> Planted:
         texts.append(text)
         size += len(text)
         if len(texts) % 10 == 9:
-            original = chance.choice([number for number in range(max(0, len(texts) - 500), len(texts)) if number not in of])
+            original = chance.choice(
+                [number for number in range(max(0, len(texts) - 500), len(texts)) if number not in of]
+            )
             of[len(texts)] = original
             texts.append(_changed(texts[original], chance.choice(SHARES), chance))
             size += len(texts[-1])

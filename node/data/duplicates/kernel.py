@@ -12,15 +12,13 @@ numba takes half a second and 60 MB.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
 
 from node.data.duplicates.alphabet import ALONE, CLASS, LETTER, SPACE
 from node.data.duplicates.sizes import BANDS, BINS, PER_ROW, ROWS, WORDS
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _BLOCK = 4096  # characters whose words are held at a time
 _KEPT = WORDS - 1
@@ -34,12 +32,11 @@ _S32, _S29, _LOW = np.uint64(32), np.uint64(29), np.uint64(0xFFFFFFFF)
 _CODE, _KIND, _CLASSES = np.uint32((1 << CLASS) - 1), np.uint32(CLASS), np.uint32(3)
 
 
-def _compiled(function: Function) -> Function:
+def _compiled(function: Callable[..., Any]) -> Any:
     try:
-        made: Function = numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True)(function)
     except RuntimeError:  # nowhere to keep it
-        made = numba.njit(nogil=True)(function)
-    return made
+        return numba.njit(nogil=True)(function)
 
 
 @_compiled
@@ -55,12 +52,12 @@ def sketch(codes: Any, begins: Any, ends: Any, table: Any, squeezed: Any, stops:
         minima[:] = _EMPTY
         begin, end = begins[document], ends[document] + 1  # with the blank, which ends the last word
         state = (np.uint64(begin), _ONE, _SEED, _ZERO, _ZERO)
-        shingles = 0
+        shingles = False
         for block in range(begin, end, _BLOCK):
             state = _words(codes[block : min(block + _BLOCK, end)], table, squeezed, held, state)
             many = np.int64(state[4])
             if many > _KEPT:
-                shingles += many - _KEPT
+                shingles = True
                 _shingles(held[:many], minima)
                 held[:_KEPT] = held[many - _KEPT : many]
                 state = (state[0], state[1], state[2], state[3], np.uint64(_KEPT))

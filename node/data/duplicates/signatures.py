@@ -102,9 +102,7 @@ def _sign(into: Signatures, places: list[int], texts: list[Array], classes: Call
     bands, bins = np.zeros((len(texts), BANDS), np.uint32), np.zeros((len(texts), BINS), np.uint8)
     sketch(codes, begins, ends, classes(), squeezed, stops, bands, bins)
     into.bands[places], into.bins[places] = bands, bins
-    marks = b"".join(
-        _mark(squeezed[begin:stop]) for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True)
-    )
+    marks = b"".join(_mark(squeezed[begin:stop]) for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True))
     into.exact[places] = np.frombuffer(marks, "<u8").reshape(-1, 2)
 
 
