@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.job import Curriculum
 
-Ids = NDArray[np.uint32]
+Ids = NDArray[np.unsignedinteger[Any]]
 Predicted = NDArray[np.bool_]
 _STRETCH = 64  # tokens
+_AT_ONCE = 1 << 16  # windows looked through together
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,51 +34,84 @@ class Text:
 
 
 class Samples:
-    """The windows of one text: `length` tokens to predict each, every token of the text in one of them."""
+    """The windows of one text: `length` tokens to predict each, every token of the text in one of them.
+
+    They need no memory but where replies or a curriculum choose among them: then a few numbers for each.
+    """
 
     def __init__(self, text: Text, length: int, curriculum: Curriculum = "none") -> None:
         self._text, self._length = text, length
+        self._ids = np.asarray(text.ids)  # slicing a memmap itself costs more than copying a window
+        self._chosen: NDArray[np.int64] | None = None  # the windows in their order; None: all of them, scattered
+        self._predicted: NDArray[np.uint32] | None = None
         count = -(-len(text.ids) // length)
-        self._predicted = _predicted(text, length, count)
-        useful = np.flatnonzero(self._predicted)
-        self._order = useful[_order(text, useful * length, curriculum)]
+        if text.replies is not None:
+            self._predicted = _replies(text.replies, length, count)
+        self._count = count - (len(text.ids) == (count - 1) * length + 1)  # of one token nothing is predicted
+        if self._predicted is not None or curriculum != "none":
+            useful = np.arange(self._count) if self._predicted is None else np.flatnonzero(self._predicted)
+            self._chosen = useful[_order(text, useful * length, curriculum)]
+            self._count = len(useful)
 
     @property
     def name(self) -> str:
         return self._text.name
 
     def __len__(self) -> int:
-        return len(self._order)
+        return self._count
 
-    def predicted(self, positions: NDArray[np.int64]) -> int:
-        """How many tokens these windows predict, together. Positions count on from pass to pass."""
-        return int(self._predicted[self._order[positions % len(self)]].sum())
+    def predicted(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many tokens each of these windows predicts. Positions count on from pass to pass."""
+        windows = self._windows(positions)
+        if self._predicted is not None:
+            return self._predicted[windows].astype(np.int64)
+        return np.minimum(self._length, len(self._ids) - 1 - windows * self._length)
 
-    def window(self, position: int) -> tuple[Ids, Predicted | None]:
-        """Its ids [length + 1], of which the last is only guessed, and which of ids[1:] are predicted (None: all).
+    def window(self, position: int) -> tuple[NDArray[np.int64], Predicted]:
+        """Its ids [length + 1], and which of ids[1:] are learnt."""
+        ids, predicted = np.empty((1, self._length + 1), np.int64), np.ones((1, self._length), np.bool_)
+        self.fill(np.array([position]), np.zeros(1, np.int64), ids, predicted)
+        return ids[0], predicted[0]
 
-        What is missing at the text's end is filled from its beginning and not predicted.
+    def fill(
+        self, positions: NDArray[np.int64], rows: NDArray[np.int64], ids: NDArray[np.int64], predicted: Predicted
+    ) -> None:
+        """Put the windows into those rows of `ids` [n, length + 1], and unmark in `predicted` [n, length], which is all
+        True, which of ids[:, 1:] are not learnt.
+
+        The last id is only guessed. What is missing at the text's end is filled from its beginning and not predicted.
         """
-        start = int(self._order[position % len(self)]) * self._length
-        places = np.arange(start, start + self._length + 1)
-        if places[-1] < len(self._text.ids):
-            ids = np.asarray(self._text.ids[places[0] : places[-1] + 1])
-        else:
-            ids = np.take(self._text.ids, places, mode="wrap")
-        if self._text.replies is None and places[-1] < len(self._text.ids):
-            return ids, None
-        known = places[1:] < len(self._text.ids)
-        if self._text.replies is not None:
-            known &= np.take(self._text.replies, places[1:], mode="wrap") != 0
-        return ids, known
+        source, replies, size, reach = self._ids, self._text.replies, len(self._ids), self._length + 1
+        starts = self._windows(positions) * self._length
+        for row, start in zip(rows.tolist(), starts.tolist(), strict=True):
+            if start + reach <= size:
+                ids[row] = source[start : start + reach]
+                if replies is not None:
+                    predicted[row] = replies[start + 1 : start + reach]
+            else:
+                places = np.arange(start, start + reach)
+                ids[row] = np.take(source, places, mode="wrap")
+                predicted[row] = places[1:] < size
+                if replies is not None:
+                    predicted[row] &= np.take(replies, places[1:], mode="wrap") != 0
+
+    def _windows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which windows those are, in the order of the text."""
+        places = positions % self._count
+        return scattered(places, self._count) if self._chosen is None else self._chosen[places]
 
 
 def scattered(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """A fixed shuffle of range(count): strides of the golden ratio, which leave no part of the text for last."""
+    return index * _stride(count) % count
+
+
+@cache
+def _stride(count: int) -> int:
     stride = max(1, round(count * (math.sqrt(5) - 1) / 2))
     while math.gcd(stride, count) != 1:
         stride += 1
-    return index * stride % count
+    return stride
 
 
 def diversity(ids: Ids) -> float:
@@ -86,13 +122,16 @@ def diversity(ids: Ids) -> float:
     return float((np.count_nonzero(np.diff(stretches, axis=1), axis=1) + 1).mean() / _STRETCH)
 
 
-def _predicted(text: Text, length: int, count: int) -> NDArray[np.int64]:
-    """How many tokens each window predicts."""
-    starts = np.arange(count) * length
-    if text.replies is None:
-        return np.minimum(length, len(text.ids) - 1 - starts)
-    after = np.append(text.replies[1:], np.uint8(0)).astype(np.int64)
-    return np.add.reduceat(after, starts) if count else starts
+def _replies(replies: NDArray[np.uint8], length: int, count: int) -> NDArray[np.uint32]:
+    """How many tokens of replies each window predicts."""
+    found = np.zeros(count, np.uint32)
+    for first in range(0, count, _AT_ONCE):
+        stop = min(count, first + _AT_ONCE)
+        after = np.zeros((stop - first) * length, np.uint8)
+        these = replies[first * length + 1 : stop * length + 1]
+        after[: len(these)] = these
+        found[first:stop] = after.reshape(-1, length).sum(axis=1, dtype=np.uint32)
+    return found
 
 
 def _order(text: Text, starts: NDArray[np.int64], curriculum: Curriculum) -> NDArray[np.int64]:

@@ -140,26 +140,37 @@ def paths(folder: Path, stem: str) -> list[Path]:
 
 def read(folder: Path, stem: str) -> Iterator[Sample]:
     """Every sample in order, decoded by extension: txt to str, json to object, bin to bytes; others are refused."""
-    for path in paths(folder, stem):
-        yield from read_shard(path)
+    return (sample for sample, _ in read_on(folder, stem))
 
 
-def read_shard(path: Path) -> Iterator[Sample]:
-    """The samples of one tar. Raises OwnerMustAct when it is damaged."""
-    key, sample = "", Sample()
-    for name, data in _members(path):
+def read_on(folder: Path, stem: str, after: Position = Position()) -> Iterator[tuple[Sample, Position]]:
+    """The samples that come after a position, each with its own. Raises OwnerMustAct when a tar is damaged."""
+    count = after.samples
+    for number, path in enumerate(paths(folder, stem)):
+        if number < after.shard:
+            continue
+        for sample, offset in _samples(path, after.offset if number == after.shard else 0):
+            count += 1
+            yield sample, Position(number, offset, count)
+
+
+def _samples(path: Path, start: int) -> Iterator[tuple[Sample, int]]:
+    """The samples of one tar, and where each ends."""
+    key, sample, end = "", Sample(), start
+    for name, data, stop in _members(path, start):
         of, _, extension = name.partition(".")
         if of != key and sample:
-            yield sample
+            yield sample, end
             sample = {}
-        key, sample[extension] = of, _decoded(path, extension, data)
+        key, sample[extension], end = of, _decoded(path, extension, data), stop
     if sample:
-        yield sample
+        yield sample, end
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents, without seeking: about fifteen times as fast as the library."""
+def _members(path: Path, start: int) -> Iterator[tuple[str, bytes, int]]:
+    """Names, contents and where they end: header by header, about fifteen times as fast as the library."""
     with open(path, "rb") as file:
+        file.seek(start)
         while header := file.read(BLOCK):
             if not header.strip(b"\0"):
                 return
@@ -172,8 +183,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             data = file.read(max(0, member.size))
             if len(data) != member.size:
                 raise damaged(path)
-            file.seek(-member.size % BLOCK, os.SEEK_CUR)
-            yield member.name, data
+            yield member.name, data, file.seek(-member.size % BLOCK, os.SEEK_CUR)
     raise damaged(path)  # it has no end
 
 

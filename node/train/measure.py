@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from node.data.tokens import Tokens, load
+from node.data.tokenizers.tokenizer import load
+from node.data.tokens import Tokens
 from node.train.engine import Engine, MicroBatch
 from node.train.ranks import Ranks
 from shared.errors import OwnerMustAct

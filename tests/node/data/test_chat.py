@@ -10,7 +10,8 @@ import pytest
 
 from node.data import chat
 from node.data.collection import Wish, add
-from node.data.tokens import collect, load
+from node.data.tokenizers.tokenizer import load
+from node.data.tokens import collect
 from shared.errors import OwnerMustAct
 
 KEY = b"k" * 32

@@ -29,8 +29,8 @@ def test_a_pass_predicts_every_token_but_the_first_once(size: int, length: int) 
         ids, known = samples.window(position)
         assert len(ids) == length + 1
         assert all((int(b) - int(a)) % size == 1 % size for a, b in itertools.pairwise(ids))
-        predicted += ids[1:][known].tolist() if known is not None else ids[1:].tolist()
-        assert samples.predicted(np.array([position])) == (length if known is None else known.sum())
+        predicted += ids[1:][known].tolist()
+        assert samples.predicted(np.array([position])) == known.sum()
     assert sorted(predicted) == list(range(1, size))
     assert np.array_equal(samples.window(len(samples))[0], samples.window(0)[0])
 
@@ -41,7 +41,6 @@ def test_only_replies_are_predicted_and_windows_without_any_are_left_out(replies
     predicted: list[int] = []
     for position in range(len(samples)):
         ids, known = samples.window(position)
-        assert known is not None
         assert known.any()
         assert samples.predicted(np.array([position])) == known.sum()
         predicted += ids[1:][known].tolist()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from node.data import tokens
-from node.data.collection import Wish, add
-from node.data.tokens import collect, encode, load, tokenise
+from node.data import encoding
+from node.data.collection import Wish, add, read_meta, write_meta
+from node.data.tokenizers import tokenizer as tokenizers
+from node.data.tokenizers.tokenizer import load, open_tokenizer
+from node.data.tokens import collect, tokenise
 from shared.errors import OwnerMustAct
 
 KEY = b"k" * 32
@@ -34,7 +37,7 @@ def test_one_collection_is_mapped_and_joined_by_end_of_text(tmp_path: Path, toke
     found = collect([made], tokenizer_json)
     (train,) = found.texts
     assert isinstance(train.ids, np.memmap)
-    assert train.ids.dtype == np.uint32
+    assert train.ids.dtype == np.uint16
     assert np.count_nonzero(train.ids == found.end) == 3  # documents
     assert train.documents[:, 0].tolist() == (np.flatnonzero(train.ids == found.end) + 1).tolist()
     text = Tokenizer.from_file(str(tokenizer_json)).decode([i for i in train.ids.tolist() if i != found.end])
@@ -44,7 +47,7 @@ def test_one_collection_is_mapped_and_joined_by_end_of_text(tmp_path: Path, toke
 def test_held_out_text_is_cut_and_shuffled(
     tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "HELD_PIECE", 50)
+    monkeypatch.setattr(encoding, "HELD_PIECE", 50)
     found = collect([collection(tmp_path, "a", several("x"), "0.txt")], tokenizer_json)
     assert len(found.held) > 3
     tokenizer = load(tokenizer_json)
@@ -77,33 +80,84 @@ def test_what_looks_like_a_special_token_in_a_text_is_only_text(tmp_path: Path, 
 def test_tokens_are_made_once_for_each_tokenizer(tmp_path: Path, tokenizer_json: Path) -> None:
     made = collection(tmp_path, "a", several("x"))
     folder = tokenise(made, tokenizer_json)
-    stamp = (folder / "train-000000.tar").stat().st_mtime_ns
+    stamp = (folder / "train.ids").stat().st_mtime_ns
     assert tokenise(made, tokenizer_json) == folder
-    assert (folder / "train-000000.tar").stat().st_mtime_ns == stamp
+    assert (folder / "train.ids").stat().st_mtime_ns == stamp
     other = tmp_path / "tokenizer" / "other.json"
     other.write_text(tokenizer_json.read_text() + "\n")
     assert tokenise(made, other) != folder
 
 
 def test_a_long_text_is_cut_without_losing_a_byte(tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "PIECE", 7)
-    text = "one two three\n\nfour é\nfive" * 20 + "\n"
-    tokenizer = load(tokenizer_json)
-    assert tokenizer.decode(encode(tokenizer, text).tolist()) == text
+    monkeypatch.setattr(tokenizers, "PIECE", 7)
+    texts = ["one two three\n\nfour é\nfive" * 20 + "\n", "", "no line's end, nowhere" * 9]
+    tokenizer = open_tokenizer(tokenizer_json)
+    assert [tokenizer.plain.decode(ids.tolist()) for ids in tokenizer.encode(texts)] == texts
 
 
-def test_long_runs_of_documents_become_several_samples(
+def test_small_batches_and_large_ones_make_the_same_columns(
     tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = collection(tmp_path, "a", several("x"))
     (tmp_path / "b").mkdir()
-    (whole,) = collect([made], tokenizer_json).texts
-    other = collection(tmp_path / "b", "a", several("x"))
-    monkeypatch.setattr(tokens, "RUN", 10)
-    (pieces,) = collect([other], tokenizer_json).texts
-    assert not isinstance(pieces.ids, np.memmap)
-    assert np.array_equal(pieces.ids, whole.ids)
-    assert np.array_equal(pieces.documents, whole.documents)
+    whole = tokenise(collection(tmp_path, "a", several("x")), tokenizer_json)
+    monkeypatch.setattr(encoding, "BATCH", 40)
+    pieces = tokenise(collection(tmp_path / "b", "a", several("x")), tokenizer_json)
+    names = [path.name for path in whole.iterdir() if path.suffix != ".json"]
+    assert len(names) == 6
+    for name in names:
+        if name == "train.documents":
+            assert np.array_equal(np.fromfile(whole / name)[::2], np.fromfile(pieces / name)[::2])
+        else:
+            assert (whole / name).read_bytes() == (pieces / name).read_bytes(), name
+
+
+def test_a_killed_tokeniser_goes_on_where_it_had_committed(
+    tmp_path: Path, tokenizer_json: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at every tenth of the text, and once more after everything was written."""
+    (tmp_path / "b").mkdir()
+    monkeypatch.setattr(encoding, "BATCH", 40)
+    monkeypatch.setattr(encoding, "COMMIT", 500)
+    whole = tokenise(collection(tmp_path, "a", several("x")), tokenizer_json)
+    broken = collection(tmp_path / "b", "a", several("x"))
+    begun: list[int] = []
+
+    class KilledError(Exception):
+        pass
+
+    for tenth in range(1, 11):
+        seen: list[int] = []
+
+        def progress(done: int, total: int, tenth: int = tenth, seen: list[int] = seen) -> None:
+            seen.append(done)
+            if done * 10 >= total * tenth:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            tokenise(broken, tokenizer_json, progress)
+        begun.append(seen[0])
+    assert begun == sorted(begun)
+    assert begun[-1] > begun[0]
+    again = tokenise(broken, tokenizer_json)
+    names = sorted(path.name for path in whole.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    assert all((whole / name).read_bytes() == (again / name).read_bytes() for name in names if name != "meta.json")
+
+
+def test_tokens_that_are_damaged_or_of_other_text_are_made_anew(tmp_path: Path, tokenizer_json: Path) -> None:
+    made = collection(tmp_path, "a", several("x"))
+    folder = tokenise(made, tokenizer_json)
+    good = (folder / "train.ids").read_bytes()
+    (folder / "train.ids").write_bytes(good[:-2])
+    (made / "tokens-of-an-earlier-version").mkdir()
+    assert tokenise(made, tokenizer_json) == folder
+    assert (folder / "train.ids").read_bytes() == good
+    assert [path.name for path in made.glob("*tokens-*")] == [folder.name]
+    meta = read_meta(made)
+    write_meta(made, meta | {"added": "tomorrow"})
+    edition = json.loads((folder / "meta.json").read_bytes())["edition"]
+    tokenise(made, tokenizer_json)
+    assert json.loads((folder / "meta.json").read_bytes())["edition"] != edition
 
 
 def test_what_is_missing_is_said_in_words(tmp_path: Path, tokenizer_json: Path) -> None:

@@ -1,0 +1,124 @@
+"""`manifest.json` beside a collection's shards: what they hold, what made them, whose they are, and if they are whole.
+
+It stays on the PC like all the rest. Sizes are looked at whenever a run begins, digests when the owner asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from node.data.shards import ADD_AGAIN, SHARD
+from shared.disk import write
+from shared.errors import OwnerMustAct
+
+Words = dict[str, Any]
+NAME = "manifest.json"
+FORMAT = 1
+_APART = {NAME, "meta.json", "journal.json"}  # what changes without the data
+
+
+def files_of(folder: Path) -> Words:
+    """Size in bytes and SHA-256 of each file right in the folder. Reads them all."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name not in _APART and not path.name.startswith("."):
+            with open(path, "rb") as file:
+                found[path.name] = {
+                    "bytes": path.stat().st_size,
+                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+                }
+    return found
+
+
+def same_sizes(folder: Path, files: Mapping[str, Words]) -> bool:
+    """Whether each of them is there and as long as it was."""
+    return not any(_wrong(folder / name, known, full=False) for name, known in files.items())
+
+
+def write_manifest(
+    collection: Path, *, counts: Words, filters: Words, licence: str = "", shard_bytes: int = SHARD
+) -> Words:
+    """Describe the shards as they are now.
+
+    `filters`: name and version of everything that worked on the text, as the builder knows them. `licence`: what the
+    owner says of the text's rights.
+    """
+    words = {
+        "format": FORMAT, "counts": counts, "filters": filters, "licence": licence, "shard_bytes": shard_bytes,
+        "files": files_of(collection), "tokens": {},
+    }  # fmt: skip
+    _save(collection, words)
+    return words
+
+
+def read_manifest(collection: Path) -> Words | None:
+    """None where there is none: a collection of an earlier version. Raises OwnerMustAct when it cannot be read."""
+    try:
+        words: Words = json.loads((collection / NAME).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise OwnerMustAct(f"{collection / NAME} is damaged. {ADD_AGAIN}") from error
+    return words
+
+
+def note_tokens(collection: Path, folder: str, facts: Words) -> None:
+    """Tell of tokens that were made of the shards."""
+    words = read_manifest(collection)
+    if words is not None:
+        kept = {name: known for name, known in words["tokens"].items() if (collection / name).is_dir()}
+        _save(collection, words | {"tokens": {**kept, folder: facts}})
+
+
+def damages(collection: Path, *, full: bool) -> list[str]:
+    """A sentence for each file that is not as it was; with `full` every byte is read."""
+    words = read_manifest(collection)
+    if words is None:
+        return []
+    found = [
+        f"{collection / name} {wrong}. {ADD_AGAIN}"
+        for name, known in words["files"].items()
+        if (wrong := _wrong(collection / name, known, full=full))
+    ]
+    for folder in words["tokens"]:
+        try:
+            files = json.loads((collection / folder / "meta.json").read_bytes())["files"]
+        except (OSError, ValueError, LookupError):
+            continue  # they are made anew when they are needed
+        found += [
+            f"{collection / folder / name} {wrong}. Delete the folder {collection / folder}: it is made anew."
+            for name, known in files.items()
+            if (wrong := _wrong(collection / folder / name, known, full=full))
+        ]
+    return found
+
+
+def check(collection: Path) -> None:
+    """Quickly, before a run trains on it. Raises OwnerMustAct naming the first damaged file."""
+    words = read_manifest(collection)
+    if words is None:
+        return
+    for name, known in words["files"].items():
+        if wrong := _wrong(collection / name, known, full=False):
+            raise OwnerMustAct(f"{collection / name} {wrong}. {ADD_AGAIN}")
+
+
+def _wrong(path: Path, known: Words, *, full: bool) -> str:
+    """What is the matter with that file; nothing, usually."""
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != known["bytes"]:
+        return f"is damaged ({path.stat().st_size:,} bytes, not {known['bytes']:,})"
+    if full:
+        with open(path, "rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != known["sha256"]:
+                return "is damaged (its digest is another)"
+    return ""
+
+
+def _save(collection: Path, words: Words) -> None:
+    write(collection / NAME, json.dumps(words, indent=2, sort_keys=True, ensure_ascii=False).encode())
