@@ -121,10 +121,8 @@ class Link:
         self._sent.note("availability", message.ByteSize(), details="stopped by its owner")
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await session.say(message)
-                await session.call.done_writing()
-                return await session.call.code() is grpc.StatusCode.OK  # it hangs up once it has heard
-        except (TryLater, TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return await session.say_last(message)
+        except TimeoutError:
             return False
 
     async def leave(self) -> None:
@@ -238,6 +236,8 @@ class Link:
         note, size = 0, 0
         for count in range(1, 1 << 62):
             await asyncio.sleep(session.heartbeat_seconds)
+            if self._stopping:
+                return
             message = wire.heartbeat(self._activity())
             size += message.ByteSize()
             note = note or self._sent.note("heartbeats", 0)

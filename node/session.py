@@ -41,6 +41,16 @@ class Session:
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
                 raise TryLater("The connection to the host broke; it is made again by itself.") from error
 
+    async def say_last(self, message: pb.NodeMessage) -> bool:
+        """The last word: nothing is said after it. Returns, once the host has hung up, whether it did so in peace."""
+        async with self.writing:  # for good: a heartbeat after the last word would break the stream
+            try:
+                await self.call.write(message)
+                await self.call.done_writing()
+                return await self.call.code() is grpc.StatusCode.OK
+            except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                return False
+
     async def hear(self) -> pb.CoordinatorMessage:
         """The next message. Raises when the stream has ended, or when the host says farewell."""
         return await _next(self.line, self.call)

@@ -153,6 +153,7 @@ class NodeDoor(node_pb2_grpc.NodeServicer):
                     await self._record(fact)
                     if fact.availability.state is Ability.STOPPED:
                         self._heartbeats.forget(node)
+                        await anext(messages, None)  # it hangs up: ended before, its last word would look unsent to it
                         return
                 case "evaluation":
                     evaluation = message.evaluation

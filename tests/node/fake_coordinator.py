@@ -168,7 +168,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         for older in self._streams[node]:  # as the host does
             older.put_nowait(None)
         self._streams[node].append(stream)
-        reading = asyncio.ensure_future(self._read(node, request_iterator, stream))
+        reading = asyncio.ensure_future(self._read(node, aiter(request_iterator), stream))
         try:
             yield pb.CoordinatorMessage(
                 welcome=pb.Welcome(
@@ -201,6 +201,7 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
                 case "availability":
                     self.availability.append(message.availability)
                     if message.availability.state == pb.Availability.STATE_STOPPED:
+                        await anext(messages, None)  # as the host does
                         stream.put_nowait(None)
                 case "evaluation":
                     self.evaluations.append(message.evaluation)
