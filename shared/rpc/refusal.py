@@ -18,6 +18,7 @@ from shared.errors import OwnerMustAct, PeerMisbehaved, PotluckError, Refusal, R
 KEY = "potluck-refusal"
 BY_ITSELF = "It is tried again by itself."
 _DAMAGED = "TSI_DATA_CORRUPTED"  # gRPC's word for a TLS record that was changed on the way
+_BROKEN = "Stream removed"  # its word for a line that died under a call; about one damaged record in 100 ends so
 _SPARE = "try-later"  # the host's own trouble: not a refusal, the caller tries again
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -94,6 +95,8 @@ def in_words(
             "If it comes again and again, look at the cable, the WiFi or the router."
         )
     match code:
+        case Code.UNKNOWN if details.startswith(_BROKEN):
+            return _broken(address, doing, again)
         case Code.UNAVAILABLE:
             return _unreachable(details, doing, address, again)
         case Code.DEADLINE_EXCEEDED:
@@ -157,4 +160,8 @@ def _unreachable(details: str, doing: str, address: str, again: str) -> PotluckE
         )
     if "no route" in said or "unreachable" in said:
         return TryLater(f"There is no way from this PC to {address}. Is this PC online?")
+    return _broken(address, doing, again)
+
+
+def _broken(address: str, doing: str, again: str) -> TryLater:
     return TryLater(f"The connection to the host at {address} broke while {doing}. {again}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,10 +67,14 @@ def flip(line: Proxy) -> None:
 
 
 def test_flipped_bytes_are_told_as_a_damaged_line(tmp_path: Path) -> None:
+    """Or as a broken one, where gRPC notices first that it cannot write either: about once in 100."""
     said, _ = broken_in_the_middle(tmp_path, flip, 3)
-    assert [trouble.sentence.partition(" from the host")[0] for trouble in said] == [
-        "Bytes were damaged on their way"
-    ] * 3
+    sentences = [trouble.sentence for trouble in said]
+    assert len(sentences) == 3
+    assert all(
+        re.match("Bytes were damaged on their way from|The connection to the host at .* broke", s) for s in sentences
+    )
+    assert any(s.startswith("Bytes were damaged") for s in sentences), sentences
 
 
 def test_a_line_that_dies_in_a_download_is_one_plain_line_in_the_hosts_log(

@@ -52,6 +52,12 @@ def test_what_is_known_of_a_broken_connection_is_told(details: str, kind: type[P
     assert said in error.sentence
 
 
+def test_a_line_that_died_under_a_write_is_no_fault_of_the_host() -> None:
+    error = words(grpc.StatusCode.UNKNOWN, "Stream removed (Wrap failed (TSI_INTERNAL_ERROR))")
+    assert isinstance(error, TryLater)
+    assert "broke while" in error.sentence
+
+
 @pytest.mark.parametrize("reason", list(Refusal))
 def test_every_refusal_arrives_as_it_was_sent(reason: Refusal) -> None:
     error = refusal.in_words(failed(refusal.status_of(reason), "So it is.", reason.value), "joining", ADDRESS)
