@@ -1,20 +1,21 @@
 """The documents that the owner ever added, on disk: is this one new, a copy of another, or nearly one?
 
-    records       one a document, in the order of `add`: its mark, source, id, fate, and what it is a copy of
-    bins, bands   sketches of those that are new and have five words: what is compared, and by what it is found
-    runs/         sorted entries (`matching`), made from the above
+    sources.json  the sources' names and which are removed     generation   which of the folders below counts
+    commits       lengths that are on the disk for good        0/, 1/ ...   documents (`files`) and runs/ (`runs`)
 
-The length of `records` is all the state there is: `open(folder, at=length)` goes back to what the caller's own journal
-says, whatever happened since. A document takes 48 bytes and, if it is new, 8 more for its mark and 672 for a sketch.
-Memory is bounded by the batch and some megabytes. One process at a time.
+The number of documents judged so far is all the state there is: `open(folder, at=length)` goes back to what the
+caller's own journal says, whatever happened since. A document takes 40 bytes; one that is new 8 more for its mark and,
+if it has five words, 672 for its sketch. Memory is bounded by the batch and some megabytes. One process at a time.
 
 A copy is not compared with: what resembles only a copy is new. Nor is a document of a removed source.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,26 +24,19 @@ import numpy as np
 import xxhash
 
 from node.data.duplicates import matching
+from node.data.duplicates.files import EXACT, NEAR, NEW, RECORD, Files
+from node.data.duplicates.judging import Alike, settle
 from node.data.duplicates.log import Log
 from node.data.duplicates.runs import Runs
 from node.data.duplicates.signatures import Signatures
-from node.data.duplicates.sizes import BANDS, BINS
 from node.data.duplicates.sources import Sources
-from shared.disk import private_folder
+from shared.disk import private_folder, write
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["new", "exact", "near"]
 
 THRESHOLD = 0.8  # Jaccard similarity of 5-grams of words from which two documents are copies
-CHUNK = 1 << 15  # records read at a time where all are looked at
-
-_KINDS: tuple[Kind, Kind, Kind] = ("new", "exact", "near")
-_RECORD = np.dtype(
-    [
-        ("exact", "<u8", 2), ("id", "<u8"), ("source", "<u4"), ("of", "<u4"), ("of_source", "<u4"), ("row", "<u4"),
-        ("kind", "u1"), ("sketched", "u1"), ("fate", "u1"), ("unused", "u1", 5),
-    ]
-)  # fmt: skip
+_KINDS: dict[int, Kind] = {NEW: "new", EXACT: "exact", NEAR: "near"}
 _COMMIT = np.dtype([("length", "<u8"), ("check", "<u8")])
 
 
@@ -57,23 +51,22 @@ class Verdict:
     fate: int = 0  # the highest among all that it is a copy of: give what must win the higher number
 
 
-NEW = Verdict("new")
-
-
 class Index:
     """See the module. Made by `Index.open`."""
 
     def __init__(self, folder: Path, at: int | None, ignoring: Collection[str]) -> None:
-        private_folder(folder)
+        self._folder = private_folder(folder)
         self._sources = Sources(folder / "sources.json")
-        self._commits = Log(folder / "commits", _COMMIT)
-        self._safe = _committed(self._commits) if at is None else at  # records that no caller goes back behind
-        self._records = Log(folder / "records", _RECORD, self._safe)
-        rows = self._rows(self._safe)
-        self._bins = Log(folder / "bins", (np.uint8, BINS), rows)
-        self._bands = Log(folder / "bands", (np.uint32, BANDS), rows)
         self._ignored = [*self._sources.removed(), *self._sources.numbers(ignoring)]
-        self._runs = Runs(folder / "runs", self._entries, self._safe)
+        self._commits = Log(folder / "commits", _COMMIT)
+        with ExitStack() as opened:
+            opened.callback(self._commits.close)
+            committed = _committed(self._commits)
+            self._safe = committed if at is None else at  # records that no caller goes back behind
+            if self._safe < committed:
+                self._note(self._safe)
+            self._open(self._safe)
+            opened.pop_all()
 
     @classmethod
     def open(cls, folder: Path, at: int | None = None, ignoring: Collection[str] = ()) -> Index:
@@ -87,7 +80,7 @@ class Index:
     @property
     def length(self) -> int:
         """Documents judged so far, copies included: what a journal must keep to come back here."""
-        return self._records.length
+        return self._files.length
 
     def add(self, source: str, ids: Sequence[int], signatures: Signatures, fates: Sequence[int]) -> list[Verdict]:
         """What each document is, in order, earlier ones of the same batch counted; new ones are remembered.
@@ -96,59 +89,66 @@ class Index:
         before `commit`. Raises OwnerMustAct when the disk is full: open the index anew after that.
         """
         base, number = self.length, self._sources.number(source)
-        records = np.zeros(len(signatures), _RECORD)
-        records["exact"], records["id"], records["source"], records["fate"] = signatures.exact, ids, number, fates
-        sketched = signatures.sketched
-        of = matching.keys(signatures.exact, signatures.bands, sketched)
-        verdicts = self._judge(records, signatures, of, base)
-
-        new = records["kind"] == 0
-        sketched &= new
-        records["sketched"] = sketched
-        records["row"] = self._bins.length + np.cumsum(sketched) - sketched
-        self._bins.append(signatures.bins[sketched])
-        self._bands.append(signatures.bands[sketched])
-        self._records.append(records)
-        self._runs.put(matching.entries(of, base, new))
+        records = np.zeros(len(signatures), RECORD)
+        records["exact"], records["id"], records["fate"] = signatures.exact, ids, fates
+        records["source"] = records["of_source"] = number
+        keys = matching.keys(signatures.exact, signatures.bands, signatures.sketched)
+        earlier, alike = self._alike(records, signatures, keys)
+        verdicts = [Verdict("new")] * len(records)
+        for document, its in settle(alike, base).items():
+            other = earlier[-its.age]
+            kind = EXACT if its.exact else NEAR
+            source = self._sources.name(int(other["source"]))
+            verdicts[document] = Verdict(_KINDS[kind], source, int(other["id"]), its.similarity, its.fate)
+            for name, value in (("kind", kind), ("of_source", other["source"]), ("fate", its.fate)):
+                records[name][document] = value
+        self._files.append(records, signatures)
+        self._runs.put(matching.entries(keys, base, records["kind"] == NEW))
         return verdicts
 
     def commit(self) -> int:
         """Make all that was added last, whatever happens; returns `length`."""
-        for log in (self._bins, self._bands, self._records):
-            log.sync()
-        self._commits.append(np.array([(self.length, _check(self.length))], _COMMIT))
-        self._commits.sync()
+        self._files.sync()
+        self._note(self.length)
         self._runs.flush(self._safe, self.length)  # the caller's journal may still be one commit behind
         self._safe = self.length
         return self.length
 
     def left_out(self, source: str) -> Counter[str]:
-        """How many documents of which other sources were left out as copies of this one's."""
-        number = self._sources.known(source)
+        """How many documents of which other sources were left out as copies of this one's; also after its removal."""
+        number = self._sources.latest(source)
         found: Counter[int] = Counter()
-        for first in range(0, self.length, CHUNK):
-            part = self._records.read(first, min(first + CHUNK, self.length))
-            copies = part[(part["kind"] != 0) & (part["of_source"] == (-1 if number is None else number))]
-            found.update(copies["source"].tolist())
+        if number is not None:
+            for part in self._files.parts():
+                copies = np.isin(part["kind"], (EXACT, NEAR)) & (part["of_source"] == number)
+                found.update(part["source"][copies].tolist())
+        living = self._sources.living()
         return Counter(
-            {
-                self._sources.name(other): found[other]
-                for other in self._sources.living()
-                if found[other] and other != number
-            }
+            {self._sources.name(other): found[other] for other in living if found[other] and other != number}
         )
 
     def remove(self, source: str) -> None:
-        """Compare with this source's documents no more: at once, for good, without `commit`. Ask `left_out` first."""
+        """Compare with this source's documents no more: at once and for good, without `commit`.
+
+        Their sketches go when they are more than half of all; what is kept is that there was a document.
+        """
         number = self._sources.known(source)
-        if number is not None:
-            self._sources.remove(source)
-            self._ignored.append(number)
+        if number is None:
+            return
+        self._sources.remove(source)
+        self._ignored.append(number)
+        kept = dead = 0
+        for part in self._files.parts():
+            gone = np.isin(part["source"], self._sources.removed())
+            dead += int(part["sketched"][gone].sum())
+            kept += int(part["sketched"][~gone].sum())
+        if dead > kept and self.length == self._safe:
+            self._compact()
 
     def close(self) -> None:
         """What was not committed is forgotten when the index is opened again."""
-        for log in (self._commits, self._records, self._bins, self._bands):
-            log.close()
+        self._commits.close()
+        self._files.close()
 
     def __enter__(self) -> Index:
         return self
@@ -156,73 +156,57 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _judge(self, records: Array, signatures: Signatures, of: matching.Keys, base: int) -> list[Verdict]:
-        """The verdicts; what is found out is written into the batch's `records`."""
-        lows = np.unique(of.low)
-        every = np.ones(len(records), bool)
-        found = [
-            self._runs.find(lows, lows | np.uint64(0xFFFFFFFF), matching.CANDIDATES),
-            matching.entries(of, base, every),
-        ]
-        pairs = matching.candidates(of, np.sort(np.concatenate(found)), base)
-        others = np.unique(pairs.record)
-        known = others[others < base]
-        theirs, their_records = self._known(known, records, signatures, others[others >= base] - base)
-        to = np.searchsorted(others, pairs.record)
-        exact, likeness = matching.alike(signatures, pairs.document, theirs, to)
-        compared = ~np.isin(their_records["source"], self._ignored)
-        compared[len(known) :] = True  # of this batch
-        copies = np.flatnonzero(compared[to] & (exact | (likeness >= THRESHOLD)))
+    def _note(self, length: int) -> None:
+        """From now on this is the last commit."""
+        self._commits.append(np.array([(length, _check(length))], _COMMIT))
+        self._commits.sync()
 
-        verdicts = [NEW] * len(records)
-        records["of"], records["of_source"] = np.arange(base, base + len(records)), records["source"]
-        document_of, record_of = pairs.document.tolist(), pairs.record.tolist()
-        # In order: whether one is new decides what a later one may be a copy of.
-        best: dict[int, tuple[bool, float, int, int]] = {}
-        fates: dict[int, int] = {}
-        for pair in copies.tolist():
-            document, record = document_of[pair], record_of[pair]
-            if record >= base and record - base in best:
-                continue
-            other = their_records[to[pair]]
-            choice = (bool(exact[pair]), float(likeness[pair]), -record, pair)
-            best[document] = max(best.get(document, choice), choice)
-            fates[document] = max(fates.get(document, 0), int(other["fate"]))
-        for document, (same, alike, record, pair) in best.items():
-            other = their_records[to[pair]]
-            source = self._sources.name(int(other["source"]))
-            kind = _KINDS[1 if same else 2]
-            verdicts[document] = Verdict(kind, source, int(other["id"]), 1.0 if same else alike, fates[document])
-            mine = records[document : document + 1]
-            mine["kind"], mine["of"], mine["of_source"], mine["fate"] = (
-                1 if same else 2, -record, other["source"], fates[document],
-            )  # fmt: skip
-        return verdicts
+    def _open(self, length: int) -> None:
+        """The documents of this generation; what is left of others goes."""
+        path = self._folder / "generation"
+        self._generation = int(path.read_bytes()) if path.exists() else 0
+        for folder in self._folder.glob("[0-9]*"):
+            if folder.name != str(self._generation):
+                shutil.rmtree(folder)
+        self._files = Files(self._folder / str(self._generation), length)
+        self._runs = Runs(self._files.folder / "runs", self._files.entries, length)
 
-    def _known(self, known: Array, records: Array, ours: Signatures, own: Array) -> tuple[Signatures, Array]:
-        """The signatures (without bands) and records of `known` ones from the disk, then of `own` of the batch."""
-        old = self._records.pick(known.tolist())
-        bins = np.zeros((len(known) + len(own), BINS), np.uint8)
-        sketched = old["sketched"].astype(bool)
-        bins[: len(known)][sketched] = self._bins.pick(old["row"][sketched].tolist())
-        bins[len(known) :] = ours.bins[own]
-        both = np.concatenate([old, records[own]])
-        return Signatures(both["exact"], np.empty((len(both), 0), np.uint32), bins), both
+    def _compact(self) -> None:
+        """Write all but the sketches of removed sources into the next generation. A crash leaves this one or that."""
+        following = str(self._generation + 1)
+        shutil.rmtree(self._folder / following, ignore_errors=True)
+        self._files.without(self._sources.removed(), self._folder / following)
+        self._files.close()
+        write(self._folder / "generation", following.encode())
+        self._open(self._safe)
 
-    def _entries(self, first: int, last: int) -> Array:
-        """The entries of the new documents among records first..last, from the disk."""
-        part = self._records.read(first, last)
-        sketched = part["sketched"].astype(bool)
-        bands = np.zeros((len(part), BANDS), np.uint32)
-        bands[sketched] = self._bands.read(self._rows(first), self._rows(last))
-        return matching.entries(matching.keys(part["exact"], bands, sketched), first, part["kind"] == 0)
+    def _alike(
+        self, records: Array, signatures: Signatures, keys: matching.Keys
+    ) -> tuple[dict[int, Any], Iterator[tuple[int, Alike]]]:
+        """Earlier records by number, and each document of the batch with those that are alike, in order."""
+        base = self.length
+        lows = np.unique(keys.low)
+        known = self._runs.find(lows, lows | matching.LOW, matching.CANDIDATES)
+        own = matching.entries(keys, base, np.ones(len(records), bool))
+        pairs = matching.candidates(keys, np.sort(np.concatenate([known, own])), base)
 
-    def _rows(self, length: int) -> int:
-        """Sketches that the first `length` records have."""
-        if length == 0:
-            return 0
-        last = self._records.pick([length - 1])[0]
-        return int(last["row"]) + int(last["sketched"])
+        numbers = np.unique(pairs.record)
+        old, recent = numbers[numbers < base], numbers[numbers >= base] - base
+        found, bins = self._files.pick(old)
+        others = np.concatenate([found, records[recent]])
+        bins = np.concatenate([bins, signatures.bins[recent]])
+        compared = ~np.isin(others["source"], self._ignored)
+        compared[len(old) :] = True
+        to = np.searchsorted(numbers, pairs.record)
+        exact, likeness = matching.alike(signatures, pairs.document, others["exact"], bins, to)
+        chosen = np.flatnonzero(compared[to] & (exact | (likeness >= THRESHOLD)))
+        columns = pairs.document, pairs.record, others["fate"][to], exact, likeness
+        return dict(zip(numbers.tolist(), others, strict=True)), (
+            (document, Alike(same, 1.0 if same else similarity, -record, fate))
+            for document, record, fate, same, similarity in zip(
+                *(all_[chosen].tolist() for all_ in columns), strict=True
+            )
+        )
 
 
 def _committed(commits: Log) -> int:

@@ -25,6 +25,7 @@ class Log:
         have = path.stat().st_size // self.dtype.itemsize
         self.length = have if length is None else length
         if have < self.length:
+            self._file.close()
             raise OwnerMustAct(
                 f"{path} has {have:,} of {self.length:,} records: the list of known documents is damaged. "
                 f"Remove the folder {path.parent} and add your sources again."
@@ -66,3 +67,9 @@ class Log:
 
     def close(self) -> None:
         self._file.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 CANDIDATES = 64  # records looked at for one key, and compared with one document: the oldest, the likeliest
 _PAIRS = 4096  # compared at a time
-_LOW = np.uint64(0xFFFFFFFF)
+LOW = np.uint64(0xFFFFFFFF)  # the bits of an entry that are the record's number
 _HALF = np.uint64(32)
 
 
@@ -40,7 +40,7 @@ class Keys:
     @property
     def high(self) -> Array:
         """The key's last possible entry."""
-        result: Array = self.low | _LOW
+        result: Array = self.low | LOW
         return result
 
 
@@ -65,7 +65,7 @@ def candidates(of: Keys, found: Array, base: int) -> Pairs:
     """Each document with the earlier records that share most keys with it; `found` are sorted entries."""
     which, numbers = ranges(found, of.low, of.high, CANDIDATES)
     document = of.document[which]
-    record = (numbers & _LOW).astype(np.int64)
+    record = (numbers & LOW).astype(np.int64)
     earlier = record < base + document
     codes, shared = np.unique(document[earlier] << 32 | record[earlier], return_counts=True)
     document = codes >> 32
@@ -76,11 +76,11 @@ def candidates(of: Keys, found: Array, base: int) -> Pairs:
     return Pairs(codes >> 32, codes & 0xFFFFFFFF)
 
 
-def alike(ours: Signatures, of: Array, theirs: Signatures, to: Array) -> tuple[Array, Array]:
-    """Pair by pair, of ours[of[i]] and theirs[to[i]]: bool, the same words throughout; float64, the similarity."""
-    exact = (ours.exact[of] == theirs.exact[to]).all(axis=1)
+def alike(ours: Signatures, of: Array, exact: Array, bins: Array, to: Array) -> tuple[Array, Array]:
+    """Pair by pair, of ours[of[i]] and exact[to[i]], bins[to[i]]: bool, the same text; float64, how alike."""
+    same = (ours.exact[of] == exact[to]).all(axis=1)
     likeness = np.empty(len(of))
     for first in range(0, len(of), _PAIRS):
         part = slice(first, first + _PAIRS)
-        likeness[part] = similarity(ours.bins[of[part]], theirs.bins[to[part]])
-    return exact, likeness
+        likeness[part] = similarity(ours.bins[of[part]], bins[to[part]])
+    return same, likeness

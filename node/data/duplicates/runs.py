@@ -8,14 +8,14 @@ reach no further than the log, and the rest is made again. Nothing here is large
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shared.disk import private_folder, replacing
+from shared.disk import private_folder, replacing, sync_folder
 
 Array = np.ndarray[Any, Any]
 Entries = Callable[[int, int], Array]  # records first..last -> uint64[n], in any order
@@ -47,15 +47,15 @@ class Run:
 class Runs:
     """The set. `numbers` are uint64."""
 
-    def __init__(self, folder: Path, entries: Entries, length: int) -> None:
+    def __init__(self, folder: Path, entries: Entries, length: int, flush: int = FLUSH) -> None:
         """With the records 0..length of the log. Files that reach beyond are of a build that was rolled back."""
         self._folder = private_folder(folder)
-        self._entries = entries
+        self._entries, self._many = entries, flush
         self._runs: list[Run] = []
-        self._open(length)
         self._tail: list[Array] = []
-        for first in range(self.flushed, length, FLUSH):
-            self.put(entries(first, min(first + FLUSH, length)))
+        self._open(length)
+        self._write_down(length)
+        self.put(entries(self.flushed, length))
 
     @property
     def flushed(self) -> int:
@@ -83,20 +83,27 @@ class Runs:
 
     def flush(self, safe: int, length: int) -> None:
         """Write the records before `safe` to a file, if they are many; `safe` is what will not be rolled back."""
-        if safe - self.flushed < FLUSH:
-            return
-        for first in range(self.flushed, safe, FLUSH):
-            last = min(first + FLUSH, safe)
-            self._runs.append(self._write(first, last, iter([np.sort(self._entries(first, last))])))
-        while len(self._runs) > 1 and self._runs[-2].count < MERGE_AT * self._runs[-1].count:
-            right, left = self._runs.pop(), self._runs.pop()
-            self._runs.append(self._write(left.first, right.last, merged(left, right)))
-            for run in (left, right):
-                run.path.unlink()
-        self._tail = []
-        self.put(self._entries(safe, length))
+        if self._write_down(safe):
+            self._tail = []
+            self.put(self._entries(self.flushed, length))
 
-    def _write(self, first: int, last: int, parts: Iterator[Array]) -> Run:
+    def _write_down(self, last: int) -> bool:
+        """Files up to record `last`, whenever enough have come together, and neighbours of a size made one."""
+        written = False
+        while last - self.flushed >= self._many:
+            first = self.flushed
+            self._runs.append(
+                self._write(first, first + self._many, [np.sort(self._entries(first, first + self._many))])
+            )
+            while len(self._runs) > 1 and self._runs[-2].count < MERGE_AT * self._runs[-1].count:
+                right, left = self._runs.pop(), self._runs.pop()
+                self._runs.append(self._write(left.first, right.last, merged(left, right)))
+                left.path.unlink()
+                right.path.unlink()
+            written = True
+        return written
+
+    def _write(self, first: int, last: int, parts: Iterable[Array]) -> Run:
         path = self._folder / f"{first}-{last}.run"
         with replacing(path) as file:
             for part in parts:
@@ -111,6 +118,7 @@ class Runs:
                 self._runs.append(run)
             else:
                 run.path.unlink()
+        sync_folder(self._folder)  # a file of what was rolled back must not come back
 
 
 def ranges(numbers: Array, low: Array, high: Array, most: int) -> tuple[Array, Array]:

@@ -37,8 +37,13 @@ class Sources:
 
     def known(self, name: str) -> int | None:
         """The number of a source that was not removed."""
-        living = (number for number in self.living() if self._names[number] == name)
-        return next(living, None)
+        number = self.latest(name)
+        return None if number in self._removed else number
+
+    def latest(self, name: str) -> int | None:
+        """The number of the last source of this name, removed or not."""
+        found = [number for number, known in enumerate(self._names) if known == name]
+        return found[-1] if found else None
 
     def name(self, number: int) -> str:
         return self._names[number]
