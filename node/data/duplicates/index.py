@@ -185,10 +185,11 @@ class Index:
     ) -> tuple[dict[int, Any], Iterator[tuple[int, Alike]]]:
         """Earlier records by number, and each document of the batch with those that are alike, in order."""
         base = self.length
-        lows = np.unique(keys.low)
+        lows = np.sort(keys.low)
+        lows = lows[np.diff(lows, prepend=lows[:1] ^ matching.LOW) != 0]
         known = self._runs.find(lows, lows | matching.LOW, matching.CANDIDATES)
         own = matching.entries(keys, base, np.ones(len(records), bool))
-        pairs = matching.candidates(keys, np.sort(np.concatenate([known, own])), base)
+        pairs = matching.candidates(known, own, base)
 
         numbers = np.unique(pairs.record)
         old, recent = numbers[numbers < base], numbers[numbers >= base] - base

@@ -61,16 +61,26 @@ def entries(of: Keys, base: int, new: Array) -> Array:
     return result
 
 
-def candidates(of: Keys, found: Array, base: int) -> Pairs:
-    """Each document with the earlier records that share most keys with it; `found` are sorted entries."""
-    which, numbers = ranges(found, of.low, of.high, CANDIDATES)
-    document = of.document[which]
-    record = (numbers & LOW).astype(np.int64)
+def candidates(known: Array, own: Array, base: int) -> Pairs:
+    """Each document of a batch with the earlier records that share most keys with it.
+
+    `known` are the entries of earlier records with any of the batch's keys, `own` all of the batch, whose first record
+    is `base`.
+    """
+    every = np.sort(np.concatenate([known, own]))
+    again = every[1:] >> _HALF == every[:-1] >> _HALF
+    shared = np.zeros(len(every), bool)
+    shared[1:] = again
+    shared[:-1] |= again
+    every = every[shared]  # most keys are one record's alone
+    later = every[every & LOW >= base]
+    which, numbers = ranges(every, later & ~LOW, later | LOW, CANDIDATES)
+    record, document = (numbers & LOW).astype(np.int64), (later & LOW).astype(np.int64)[which] - base
     earlier = record < base + document
-    codes, shared = np.unique(document[earlier] << 32 | record[earlier], return_counts=True)
+    codes, many = np.unique(document[earlier] << 32 | record[earlier], return_counts=True)
     document = codes >> 32
     if len(codes) and np.bincount(document).max() > CANDIDATES:
-        order = np.lexsort((codes, -shared, document))
+        order = np.lexsort((codes, -many, document))
         rank = np.arange(len(codes)) - np.searchsorted(document, document)  # `document` is sorted in either order
         codes = np.sort(codes[order[rank < CANDIDATES]])
     return Pairs(codes >> 32, codes & 0xFFFFFFFF)

@@ -124,11 +124,12 @@ class Runs:
 def ranges(numbers: Array, low: Array, high: Array, most: int) -> tuple[Array, Array]:
     """(i, number) for the first `most` numbers in low[i]..high[i] of a sorted array."""
     begin = np.searchsorted(numbers, low, "left")
-    end = np.searchsorted(numbers, high, "right")
-    many = np.minimum(end - begin, most)
-    which = np.repeat(np.arange(len(low)), many)
-    place = np.arange(len(which)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(begin, many)
-    return which, numbers[place]
+    (hit,) = np.nonzero(begin < len(numbers))
+    hit = hit[numbers[begin[hit]] <= high[hit]]  # few: most are not there
+    begin = begin[hit]
+    many = np.minimum(np.searchsorted(numbers, high[hit], "right") - begin, most)
+    place = np.arange(many.sum()) + np.repeat(begin - np.cumsum(many) + many, many)
+    return np.repeat(hit, many), numbers[place]
 
 
 def merged(left: Run, right: Run) -> Iterator[Array]:
