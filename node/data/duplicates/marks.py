@@ -19,7 +19,7 @@ from shared.disk import private_folder
 Array = np.ndarray[Any, Any]
 
 USED = 8  # bytes of a mark; of 64 bits one is the flag's, so that two marks in 2**63 are taken for the same
-FLUSH = 1 << 19  # marks in memory (4 MiB) before they become a file
+FLUSH = 1 << 17  # marks in memory (1 MiB) before they become a file
 
 _FLAG = np.uint64(1)
 

@@ -20,8 +20,8 @@ from shared.disk import private_folder, replacing, sync_folder
 Array = np.ndarray[Any, Any]
 Entries = Callable[[int, int], Array]  # records first..last -> uint64[n], in any order
 
-FLUSH = 1 << 15  # records in memory before they become a file
-WINDOW = 1 << 19  # numbers (4 MiB) of a file looked at or merged at a time
+FLUSH = 1 << 13  # records in memory before they become a file
+WINDOW = 1 << 18  # numbers (2 MiB) of a file looked at or merged at a time
 MERGE_AT = 4  # neighbours whose sizes differ by less than this factor become one
 
 
