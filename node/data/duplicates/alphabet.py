@@ -63,6 +63,12 @@ def table() -> Table:
     return found
 
 
+@cache
+def hard() -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """bool[0x110000]: whether one character is not enough to know."""
+    return table() >= HARD
+
+
 def _entry(code: int) -> int:
     character = chr(code)
     if character.isspace():

@@ -118,6 +118,8 @@ class Runs:
                 self._runs.append(run)
             else:
                 run.path.unlink()
+        for path in self._folder.glob(".*.new"):  # of a process that was killed
+            path.unlink()
         sync_folder(self._folder)  # a file of what was rolled back must not come back
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import xxhash
 
 from node.data.document import Document
-from node.data.duplicates.alphabet import HARD, Table, ascii_table, table
+from node.data.duplicates.alphabet import Table, ascii_table, hard, table
 from node.data.duplicates.sizes import BANDS, BINS
 
 Array = np.ndarray[Any, Any]
+
+_COMMON = (("\u00df", "ss"), ("\u2026", "..."))  # hard ones that many texts have; replacing them is quicker
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,15 @@ def _codes(text: str) -> Array:
     """Code points, as bytes where all are ASCII. What the table cannot fold is folded here."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8)
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    if (table()[codes] < HARD).all():
-        return codes
-    text = unicodedata.normalize("NFKC", text).casefold()
-    if text.isascii():
-        return np.frombuffer(text.encode(), np.uint8)
+    for common, folded in _COMMON:
+        text = text.replace(common, folded)
+    codes = _wide(text)
+    if hard().take(codes).any():
+        codes = _wide(unicodedata.normalize("NFKC", text).casefold())
+    return codes
+
+
+def _wide(text: str) -> Array:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 

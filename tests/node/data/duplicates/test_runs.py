@@ -64,6 +64,24 @@ def test_it_holds_what_was_put_in_through_restarts(
         assert within(runs, low, low + 100) == expected
 
 
+def test_a_crash_between_a_merge_and_its_tidying_changes_nothing(tmp_path: Path) -> None:
+    source = Source()
+    runs = Runs(tmp_path, source.entries, 0, flush=8)
+    every: dict[Path, bytes] = {}
+    for first in range(0, 200, 5):
+        numbers = np.arange(first, first + 5, dtype=np.uint64) * np.uint64(3)
+        source.append(numbers)
+        runs.put(numbers)
+        runs.flush(first, first + 5)
+        every |= {path: path.read_bytes() for path in tmp_path.iterdir()}
+        for path, data in every.items():  # all that was ever there
+            path.write_bytes(data)
+        (tmp_path / ".0-8.run.123.new").write_bytes(b"half")
+        runs = Runs(tmp_path, source.entries, len(source.numbers), flush=8)
+        assert within(runs, 0, 1000) == source.numbers.tolist()
+    assert len(list(tmp_path.iterdir())) < 5
+
+
 def test_large_files_are_merged_and_searched_in_windows(tmp_path: Path) -> None:
     source = Source()
     source.append(np.random.default_rng(2).permutation(2 * WINDOW + 5000).astype(np.uint64) * np.uint64(7))
