@@ -22,7 +22,7 @@ Entries = Callable[[int, int], Array]  # records first..last -> uint64[n], in an
 
 FLUSH = 1 << 13  # records in memory before they become a file
 WINDOW = 1 << 18  # numbers (2 MiB) of a file looked at or merged at a time
-MERGE_AT = 4  # neighbours whose sizes differ by less than this factor become one
+MERGE_AT = 4  # neighbours whose sizes differ by no more than this factor become one
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Runs:
             self._runs.append(
                 self._write(first, first + self._many, [np.sort(self._entries(first, first + self._many))])
             )
-            while len(self._runs) > 1 and self._runs[-2].count < MERGE_AT * self._runs[-1].count:
+            while len(self._runs) > 1 and self._runs[-2].count <= MERGE_AT * self._runs[-1].count:
                 right, left = self._runs.pop(), self._runs.pop()
                 self._runs.append(self._write(left.first, right.last, merged(left, right)))
                 left.path.unlink()
@@ -154,6 +154,8 @@ def merged(left: Run, right: Run) -> Iterator[Array]:
 
 def _search(run: Run, low: Array, high: Array, most: int) -> Iterator[Array]:
     """Window by window, each mapped only while it is looked at: pages of a mapping count as memory of ours."""
+    if run.count == 0:  # all its records were copies
+        return
     begins = np.maximum(np.searchsorted(run.fences, low, "left") - 1, 0)
     ends = np.maximum(np.searchsorted(run.fences, high, "right") - 1, 0)
     with open(run.path, "rb") as file:
