@@ -30,6 +30,7 @@ from node.data.building.worker import refine
 from node.data.building.workers import Workers
 from node.data.chats.people import read_key
 from node.data.duplicates.index import Index
+from node.data.manifest import write_manifest
 from shared.disk import private_folder, turn
 from shared.errors import OwnerMustAct
 
@@ -79,7 +80,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
             )
         old = collection.label_of(target)
         beside = private_folder(data / f".{wish.name}.new")
-        with Journal(beside / "state.db") as journal:
+        with Journal(beside / ".state.db") as journal:
             try:
                 label = take_up_or_plan(beside, wish, journal)
             except OwnerMustAct:
@@ -93,6 +94,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
                 shelf.take(data, label)
                 merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
             meta = meta_of(wish, journal)
+            filters = (journal.plan() or {})["filters"]
         if not meta["train_documents"] and not meta["held_out_documents"]:
             shutil.rmtree(beside)
             shelf.forget(data, label)
@@ -101,6 +103,9 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
         choices_.save(beside / "choices.json", wish.choices)
         collection.write_meta(beside, meta)
         shutil.rmtree(beside / "units")
+        write_manifest(
+            beside, counts=meta, filters=filters, licence=wish.choices.licence, shard_bytes=wish.choices.shard_bytes
+        )
         collection.put_in_place(beside, target)
         shelf.sweep(data)  # the old one's entries, if it replaced one
     return meta
@@ -119,7 +124,7 @@ def take_up_or_plan(beside: Path, wish: Wish, journal: Journal) -> str:
     if there is not None and {**there, "label": ""} == {**made_of, "label": ""}:
         return str(there["label"])
     for path in beside.iterdir():
-        if not path.name.startswith("state.db"):
+        if not path.name.startswith(".state.db"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     private_folder(beside / "units")
     label = shelf.new_label(wish.name)

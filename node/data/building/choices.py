@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from node.data.shards import SHARD
 from shared.disk import write
 from shared.errors import OwnerMustAct
-
-SHARD_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +23,22 @@ class Choices:
     keep_names: tuple[str, ...] = ()  # people in chats who agreed to be named; the others get pseudonyms
     field: str = ""  # of JSON records; "": found by itself
     column: str = ""  # of CSV and Parquet tables; "": found by itself
-    languages: tuple[str, ...] = ()  # ISO 639-1; none: all
+    clean: bool = True  # invisible characters, boilerplate, rules of quality, languages
+    languages: tuple[str, ...] = ()  # ISO 639-1 codes that are kept; none: all
     rules: tuple[str, ...] = ()  # switched on beyond the usual ones
-    no_rules: tuple[str, ...] = ()  # switched off; "all": no rule drops anything
+    no_rules: tuple[str, ...] = ()  # switched off
+    web_rules: Literal["pages", "all", "never"] = "pages"  # where the rules made for pages of the web hold
     blank: bool = True  # replace what is private by placeholders
     blank_list: tuple[str, ...] = ()  # the owner's own words to blank
+    country: str = ""  # ISO 3166: whose phone numbers and ids need the least proof
     spacy_model: str = ""  # folder; finds names of people
     toxicity: float = 0.0  # documents above it are dropped; 0: none are
     encoding: str = ""  # of files that are not marked; "": found by itself
-    shard_bytes: int = SHARD_BYTES
+    shard_bytes: int = SHARD
     licence: str = ""  # the owner's statement, kept in the manifest
 
 
-PLAIN = Choices(no_rules=("all",), blank=False)  # text as it is: whoever prepares it elsewhere
+PLAIN = Choices(clean=False, blank=False)  # text as it is: whoever prepares it elsewhere
 
 
 def choices_from(words: dict[str, Any]) -> Choices:

@@ -38,7 +38,7 @@ class Merger:
             Shards(folder, stem, choices.shard_bytes, Position(**places[stem]) if stem in places else None)
             for stem in ("train", "held")
         )
-        self._marks = Marks(folder / "marks", places.get("marks", 0))
+        self._marks = Marks(folder / ".marks", places.get("marks", 0))
         self._met = int(places.get("met", 0))  # documents
         self._waiting: list[Words] = []  # documents whose signatures come next
         self.counts: Counts = Counter()  # since the last commit

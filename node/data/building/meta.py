@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from node.data.building.journal import UNREADABLE, Journal
+from node.data.building.shelf import name_of
 from node.data.collection import skipped_words
 from node.data.heldout import Fate
 
@@ -23,6 +25,8 @@ def meta_of(wish: Wish, journal: Journal) -> Words:
         "added": datetime.now(UTC).isoformat(timespec="seconds"),
         "conversations": counts["conversations"],
         "bytes": counts[f"{Fate.TRAIN} bytes"] + counts[f"{Fate.TEST} bytes"],
+        "copies": _named(counts, "copies: "),
+        "copies_of": {name_of(label): count for label, count in _named(counts, "copies of: ").items()},
         "documents": counts["documents"],
         "files": journal.files(),
         "held_out_bytes": counts[f"{Fate.TEST} bytes"],
@@ -40,6 +44,10 @@ def meta_of(wish: Wish, journal: Journal) -> Words:
         "train_bytes": counts[f"{Fate.TRAIN} bytes"],
         "train_documents": counts[f"{Fate.TRAIN} documents"],
     }
+
+
+def _named(counts: Counter[str], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
 
 
 def _skipped(journal: Journal) -> tuple[dict[str, list[str]], dict[str, int]]:

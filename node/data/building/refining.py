@@ -1,8 +1,8 @@
 """One unit of input refined: read, cleaned, blanked, screened, its words marked. Stateless: any worker may do any unit.
 
-What comes out are lines of JSON. A document has `name`, `kind` and either `pieces` (its paragraphs) or `said`
-(messages). Each piece or message has its words, their mark (equal words, equal mark) and its fate by the group's key.
-After some documents come their `signatures`, by which copies are found.
+What comes out are lines of JSON. A document has `name`, `kind` and `pieces` (its paragraphs) or `said` (messages). Each
+has its words, their mark (equal words, equal mark) and its fate by the group's key. After some documents come their
+`signatures`, by which copies are found.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from node.data import cleaning
 from node.data.building.choices import Choices
 from node.data.building.plan import Part, Unit
 from node.data.chats import exports
 from node.data.chats.parts import marked
 from node.data.chats.people import Pseudonyms
-from node.data.document import Counts, Document, Dropped, Message, Stage, Unreadable
+from node.data.document import Counts, Document, Dropped, Message, Unreadable
 from node.data.duplicates.signatures import signatures, words_of
 from node.data.heldout import Fate, fate, normalised, paragraphs
 from node.data.reading import read as reading
@@ -145,14 +146,28 @@ def _signed(texts: Sequence[str]) -> Words:
     return {"signatures": {name: b64encode(array.tobytes()).decode() for name, array in arrays.items()}}
 
 
-def stages(choices: Choices) -> list[Stage]:
-    """In their order."""
-    return []
+class Filter(Protocol):
+    """A stage that says who it is."""
+
+    name: str
+    version: str
+
+    def __call__(self, document: Document, counts: Counts, /) -> Document | Dropped: ...
+
+
+def stages(choices: Choices) -> list[Filter]:
+    """In their order. Raises OwnerMustAct for choices that make no sense."""
+    found: list[Filter] = []
+    if choices.clean:
+        found += cleaning.stages(
+            cleaning.Options(choices.languages, True, choices.no_rules, choices.rules, choices.web_rules)
+        )
+    return found
 
 
 def versions(choices: Choices) -> dict[str, str]:
-    """Which filters make the shards."""
-    return {}
+    """Which readers and filters make the shards. Loads them, so that what is wrong is said at once."""
+    return {"reading": str(reading.VERSION), **{stage.name: stage.version for stage in stages(choices)}}
 
 
 def read(work: Work, part: Part, counts: Counts) -> Iterator[Document | Unreadable]:

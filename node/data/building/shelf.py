@@ -65,7 +65,7 @@ def sweep(data: Path) -> None:
 def _labels(data: Path) -> Iterator[str]:
     for meta in data.glob("[!.]*/meta.json"):
         yield collection.label_of(meta.parent)
-    for path in data.glob(".*.new/state.db"):
+    for path in data.glob(".*.new/.state.db"):
         with Journal(path) as journal:
             yield str((journal.plan() or {}).get("label", ""))
 
@@ -77,7 +77,7 @@ def _last(data: Path) -> int | None:
 
 def _place_of(data: Path, label: str) -> int | None:
     """What the journal of a source in the making says; None: it is finished, or gone, and its last commit counts."""
-    path = data / f".{name_of(label)}.new" / "state.db"
+    path = data / f".{name_of(label)}.new" / ".state.db"
     if not label or not path.exists():
         return None
     with Journal(path) as journal:

@@ -44,7 +44,7 @@ def main() -> int:
 
 def refine(refiner: Refiner, folder: Path, unit: Unit, skip: list[int], *, careful: bool = False) -> None:
     """One unit into its spool file. What is taken up is noted: who measures wants to know what was done twice."""
-    with open(folder / "taken.log", "ab", buffering=0) as log:
+    with open(folder / ".taken.log", "ab", buffering=0) as log:
         log.write(f"{unit.number} {unit.bytes}\n".encode())
     at = (lambda part: say({"at": part})) if careful else (lambda part: None)
     spool.write(spool.path_of(folder, unit.number), refiner.lines(unit, skip, at))
