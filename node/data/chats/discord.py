@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -51,10 +52,15 @@ def package_csv(file: BinaryIO, counts: Counts, channel: bytes = b"") -> Iterato
 
 def _package(rows: Iterable[Mapping[str, Any]], counts: Counts, chat: str) -> Iterator[Said]:
     for row in rows:
-        if text := str(row.get("Contents") or "").strip():
+        if text := _as_seen(str(row.get("Contents") or "")).strip():
             yield Said(chat, OWNER, text, _at(row.get("Timestamp")), mine=True)
         else:
             counts["message without words"] += 1
+
+
+def _as_seen(text: str) -> str:
+    """Without the numbers of emoji and people: the words that the exporter writes, too."""
+    return re.sub(r"<@!?(\d+)>", lambda found: mention(found[1]), re.sub(r"<a?(:\w+:)\d+>", r"\1", text))
 
 
 def _channel_name(channel: bytes) -> str:

@@ -111,9 +111,9 @@ def speakers(said: Iterable[Said]) -> list[Speaker]:
 
 
 def likely_me(exports: Iterable[Iterable[Speaker]]) -> str | None:
-    """Who the owner probably is: the one person who speaks in more chats than anybody else."""
-    chats = Counter(same_name(name) for one in exports for name in {speaker.name for speaker in one})
-    (first, most), (_, next_most) = [*chats.most_common(2), ("", 0), ("", 0)][:2]
+    """Who the owner probably is: the one person who speaks in more exports than anybody else."""
+    spoken = Counter(name for one in exports for name in {speaker.name for speaker in one})
+    (first, most), (_, next_most) = [*spoken.most_common(2), ("", 0), ("", 0)][:2]
     return first if most > next_most and most > 1 else None
 
 
@@ -141,7 +141,7 @@ def _messages(said: Iterable[Said], people: list[Speaker], rules: Rules, counts:
     me = {same_name(name) for name in wishes.me}
     mine = {one.name for one in people if one.mine or same_name(one.name) in me}
     called = rules.pseudonyms.of(one.name for one in people if one.name not in mine)
-    disguise = Disguise(called)
+    disguise = Disguise({**called, **{name: name for name in (*mine, *wishes.me)}})
     left_out = {same_name(name) for name in wishes.leave_out}
     for one in said:
         if not mine:

@@ -32,8 +32,8 @@ def parts(document: Document, group_key: bytes) -> Iterator[Part]:
 
     Where only the owner speaks, there is nothing to reply to: their words are prose, a paragraph each message.
     """
-    fates = [_fate(group_key, message) for message in document.messages]
-    yield from cut(document.messages, fates)
+    said = [message for message in document.messages if message.content.strip()]
+    yield from cut(said, [_fate(group_key, message) for message in said])
 
 
 def marked(document: Document, group_key: bytes) -> Document:

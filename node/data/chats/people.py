@@ -125,26 +125,27 @@ class Disguise:
 
 
 _MARKED = re.compile(r"@\u2068([^\u2069]*)\u2069")
-_WORD = re.compile(r"\w+")
+_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # scripts in which a name runs into what follows
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_WITHIN = re.compile(rf"[^\W{_UNSPACED}]{{2}}")
 
 
 def _ends(text: str, at: int) -> bool:
-    return at == len(text) or _WORD.match(text, at) is None
+    """Whether a word may end there."""
+    return _WITHIN.match(text, at - 1) is None
 
 
 def _spellings(name: str) -> set[str]:
     """How others write somebody's name: whole, the first and the last part, with and without capitals."""
-    name = unicodedata.normalize("NFC", name)
+    name = unicodedata.normalize("NFC", name).strip()
     if is_number(name):
-        return {name.strip(), "".join(filter(str.isdigit, name))}
+        return {name, "".join(filter(str.isdigit, name))}
     parts = [part for part in re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", name) if len(part) > 1]
-    found = {name.strip()} if len(name.strip()) > 2 and name.strip().casefold() not in _NO_NAMES else set()
-    for part in {parts[0], parts[-1]} if parts else ():
-        if len(part) < 3 or part.casefold() in _NO_NAMES:
-            continue
-        found.add(part)
-        if part.casefold() not in _ALSO_WORDS:
-            found |= {part.lower(), part.upper(), part.capitalize()}
+    found = {name} if len(name) > 1 else set()
     if len(parts) > 1:
         found |= {" ".join(parts), " ".join(parts).lower()}
-    return found
+    for part in (parts[0], parts[-1]) if parts else ():
+        found.add(part)
+        if len(part) > 2 and part.casefold() not in _ALSO_WORDS:
+            found |= {part.lower(), part.upper(), part.capitalize()}
+    return {one for one in found if one.casefold() not in _NO_NAMES and not (len(one) < 3 and one.islower())}

@@ -125,7 +125,10 @@ def test_replies_weigh_the_same_however_they_are_dealt_out(fit: dict[str, Any], 
     """The mean over the replies' tokens of a step, on one rank in one batch or on two in pieces."""
     room = make_room(tmp_path / "room", lora=3, label_smoothing=0.1, batch=96)
     (room.folder / "talks").mkdir()
-    talks = [[("user", "ask " * (n % 7) + "?"), ("assistant", "yes " * (n % 5) + f"{n}")] for n in range(300)]
+    talks = [
+        [("user", "ask " * (n % 7) + "?"), ("assistant", "yes " * (n % 5) + f"{n} it is, by my count")]
+        for n in range(300)
+    ]
     lines = [{"messages": [{"role": role, "content": content} for role, content in talk]} for talk in talks]
     (room.folder / "talks" / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
     add(Wish(room.folder, room.folder / "talks", "talks"), group_key=b"k" * 32)
