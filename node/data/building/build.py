@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.data import collection
+from node.data import collection, shards
 from node.data.building import choices as choices_
 from node.data.building import refining, shelf, spool
 from node.data.building.choices import Choices
@@ -29,9 +29,11 @@ from node.data.building.refining import Refiner, Work
 from node.data.building.worker import refine
 from node.data.building.workers import Workers
 from node.data.chats.people import read_key
+from node.data.document import Document
 from node.data.duplicates.index import Index
 from node.data.manifest import write_manifest
-from shared.disk import private_folder, turn
+from node.data.screening import Poison
+from shared.disk import private_folder, turn, write
 from shared.errors import OwnerMustAct
 
 FORMAT = 1  # of what lies in the folder beside; another one begins anew
@@ -92,7 +94,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
             with shelf.opened(data, label, old) as index:
                 journal.place({"index": index.length})
                 shelf.take(data, label)
-                merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
+                poison = merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
             meta = meta_of(wish, journal)
             filters = (journal.plan() or {})["filters"]
         if not meta["train_documents"] and not meta["held_out_documents"]:
@@ -100,9 +102,11 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
             shelf.forget(data, label)
             why = "; ".join(meta["skipped_words"]) or "nothing in it was kept"
             raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {why}.")
+        findings = poison.findings(kept(beside)) if wish.choices.poison else []
+        write(beside / "findings.json", json.dumps([asdict(one) for one in findings], ensure_ascii=False).encode())
         choices_.save(beside / "choices.json", wish.choices)
         collection.write_meta(beside, meta)
-        shutil.rmtree(beside / "units")
+        tidy(beside)
         write_manifest(
             beside, counts=meta, filters=filters, licence=wish.choices.licence, shard_bytes=wish.choices.shard_bytes
         )
@@ -133,8 +137,8 @@ def take_up_or_plan(beside: Path, wish: Wish, journal: Journal) -> str:
     return label
 
 
-def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: int, log: Path, tell: Tell) -> None:
-    """Every unit that is not merged yet, in order."""
+def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: int, log: Path, tell: Tell) -> Poison:
+    """Every unit that is not merged yet, in order. Returns what may have been planted."""
     private_folder(log.parent)
     first, places = journal.merged()
     label = str((journal.plan() or {})["label"])
@@ -164,6 +168,21 @@ def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: i
                 since = time.monotonic()
             tell(Progress(done, total, kept))
         commit()
+        return merger.poison
+
+
+def tidy(beside: Path) -> None:
+    """Only what a finished source needs: shards, journal, pages."""
+    for path in (beside / "units", beside / ".marks"):
+        shutil.rmtree(path)
+    for path in beside.glob(".poison-*"):
+        path.unlink()
+
+
+def kept(source: Path) -> Iterator[Document]:
+    """The documents in a finished source's training shards."""
+    for sample in shards.read(source, "train"):
+        yield Document(sample["json"]["file"], sample["txt"])
 
 
 class Refiners(Protocol):

@@ -32,13 +32,16 @@ class Choices:
     blank_list: tuple[str, ...] = ()  # the owner's own words to blank
     country: str = ""  # ISO 3166: whose phone numbers and ids need the least proof
     spacy_model: str = ""  # folder; finds names of people
-    toxicity: float = 0.0  # documents above it are dropped; 0: none are
+    toxicity: Literal["off", "count", "cut", "drop"] = "count"  # what becomes of abuse
+    toxicity_threshold: float = 0.9  # of the model's score, 0 to 1
+    abuse_list: tuple[str, ...] = ()  # the owner's own words that count as abuse
+    poison: bool = True  # look for what may have been planted
     encoding: str = ""  # of files that are not marked; "": found by itself
     shard_bytes: int = SHARD
     licence: str = ""  # the owner's statement, kept in the manifest
 
 
-PLAIN = Choices(clean=False, blank=False)  # text as it is: whoever prepares it elsewhere
+PLAIN = Choices(clean=False, blank=False, toxicity="off", poison=False)  # text as it is: whoever prepares it elsewhere
 
 
 def choices_from(words: dict[str, Any]) -> Choices:

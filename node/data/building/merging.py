@@ -5,9 +5,8 @@ Whatever is written only grows, so that going back to what is committed is cutti
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,19 @@ import numpy as np
 
 from node.data.building.choices import Choices
 from node.data.building.refining import SEPARATOR
+from node.data.building.suspicions import Suspicions
 from node.data.chats.parts import Part, cut, whole
 from node.data.document import Counts, Message, Unreadable
 from node.data.duplicates.index import Index
+from node.data.duplicates.marks import Marks
 from node.data.duplicates.signatures import Signatures
 from node.data.duplicates.sizes import BANDS, BINS
 from node.data.heldout import Fate
+from node.data.screening import Poison
 from node.data.shards import Position, Shards
 
 Words = dict[str, Any]
-MARK_BYTES = 16
+Known = ChainMap[bytes, bool]  # marks met before, and whether in a test file
 
 
 class Merger:
@@ -38,26 +40,36 @@ class Merger:
             Shards(folder, stem, choices.shard_bytes, Position(**places[stem]) if stem in places else None)
             for stem in ("train", "held")
         )
-        self._marks = Marks(folder / ".marks", places.get("marks", 0))
+        self._marks = Marks.open(folder / ".marks", places.get("marks", 0))
+        self._suspicions = Suspicions(folder, places.get("poison", [0, 0]))
         self._met = int(places.get("met", 0))  # documents
         self._waiting: list[Words] = []  # documents whose signatures come next
         self.counts: Counts = Counter()  # since the last commit
         self.unreadable: list[Unreadable] = []
 
     def __enter__(self) -> Merger:
-        for one in (self.train, self.held, self._marks):
+        for one in self._files():
             one.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in (self.train, self.held, self._marks):
+        for one in self._files():
             one.__exit__()
+
+    def _files(self) -> tuple[Shards, Shards, Marks, Suspicions]:
+        return self.train, self.held, self._marks, self._suspicions
+
+    @property
+    def poison(self) -> Poison:
+        return self._suspicions.poison
 
     def take(self, lines: Iterable[Words]) -> None:
         """One refined unit."""
         for words in lines:
             if "signatures" in words:
                 self._documents(_signatures(words["signatures"]))
+            elif "poison" in words:
+                self._suspicions.add(b64decode(words["poison"]))
             elif "counts" in words:
                 self.counts.update(words["counts"])
                 self.unreadable += [Unreadable(name, reason) for name, reason in words["unreadable"]]
@@ -66,14 +78,18 @@ class Merger:
 
     def committed(self) -> Words:
         """Everything taken so far, on the disk: the places to go on from. Whoever asks keeps the counts, too."""
-        places = {"train": self.train.committed().words(), "held": self.held.committed().words()}
-        return {**places, "marks": self._marks.committed(), "met": self._met, "index": self._index.commit()}
+        places: Words = {"train": self.train.committed().words(), "held": self.held.committed().words()}
+        places |= {"marks": self._marks.commit(), "poison": self._suspicions.committed()}
+        return {**places, "met": self._met, "index": self._index.commit()}
 
     def _documents(self, made: Signatures) -> None:
         documents, self._waiting = self._waiting, []
         ids = range(self._met, self._met + len(documents))
         verdicts = self._index.add(self._source, ids, made, [int(words["tested"]) for words in documents])
         self._met += len(documents)
+        texts = [text for words in documents for text in words.get("pieces") or words["said"]]
+        before, fresh = self._marks.known({bytes.fromhex(text[-2]) for text in texts}), dict[bytes, bool]()
+        known = ChainMap(fresh, before)
         for words, verdict in zip(documents, verdicts, strict=True):
             self.counts["documents"] += 1
             self.counts["conversations"] += "said" in words
@@ -84,38 +100,40 @@ class Merger:
                 if verdict.source != self._source:
                     self.counts[f"copies of: {verdict.source}"] += 1
                 continue
-            for part in self._conversation(words) if "said" in words else self._prose(words):
+            for part in self._conversation(words, known) if "said" in words else self._prose(words, known):
                 self._write(words["name"], part)
+        self._marks.add(fresh)
 
-    def _prose(self, words: Words) -> Iterable[Part]:
+    def _prose(self, words: Words, known: Known) -> Iterable[Part]:
         kept: dict[Fate, list[str]] = {}
         for text, mark, by_key in words["pieces"]:
-            its = self._fate(bytes.fromhex(mark), Fate(by_key), tested=words["tested"], repeats=False)
+            its = self._fate(known, mark, Fate(by_key), tested=words["tested"], repeats=False)
             self.counts[f"{its} paragraphs"] += 1
             kept.setdefault(its, []).append(text)
         for fate in (Fate.TRAIN, Fate.TEST):
             if fate in kept:
                 yield Part(fate, SEPARATOR.join(kept[fate]))
 
-    def _conversation(self, words: Words) -> Iterable[Part]:
+    def _conversation(self, words: Words, known: Known) -> Iterable[Part]:
         """Who repeats themselves in conversations is not cut out of them."""
         messages = [Message(role, content, speaker) for role, content, speaker, *_ in words["said"]]
         fates = [
-            self._fate(bytes.fromhex(mark), Fate(by_key), tested=words["tested"], repeats=True)
+            self._fate(known, mark, Fate(by_key), tested=words["tested"], repeats=True)
             for *_, mark, by_key in words["said"]
         ]
         self.counts.update(f"{its} paragraphs" for its in fates)
         return [whole(messages)] if words["tested"] else cut(messages, fates)
 
-    def _fate(self, mark: bytes, by_key: Fate, *, tested: bool, repeats: bool) -> Fate:
-        known = self._marks.known(mark)
-        if known is not None and not repeats:
+    def _fate(self, known: Known, mark: str, by_key: Fate, *, tested: bool, repeats: bool) -> Fate:
+        number = bytes.fromhex(mark)
+        in_test = known.get(number)  # None: it was not met before
+        if in_test is not None and not repeats:
             return Fate.REPEATED
-        if known is None:
-            self._marks.add(mark, tested=tested)
+        if in_test is None:
+            known[number] = tested
         if tested:
             return Fate.TEST
-        if by_key is Fate.TEST or known:
+        if by_key is Fate.TEST or in_test:
             return Fate.SET_ASIDE if self._test_files else by_key
         return by_key
 
@@ -134,34 +152,3 @@ def _signatures(words: Words) -> Signatures:
         return np.frombuffer(b64decode(words[name]), kind).reshape(-1, width)
 
     return Signatures(array("exact", np.uint64, 2), array("bands", np.uint32, BANDS), array("bins", np.uint8, BINS))
-
-
-class Marks:
-    """The marks of all paragraphs met, and whether in a test file, in memory and in a file that only grows."""
-
-    def __init__(self, path: Path, length: int) -> None:
-        self._path, self._length = path, length
-        self._known: dict[bytes, bool] = {}
-
-    def __enter__(self) -> Marks:
-        self._file = open(self._path, "r+b" if self._length else "w+b")
-        self._file.truncate(self._length)
-        for _ in range(self._length // (MARK_BYTES + 1)):
-            self._known[self._file.read(MARK_BYTES)] = self._file.read(1) == b"\1"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def known(self, mark: bytes) -> bool | None:
-        """None if it was not met; whether it was in a test file."""
-        return self._known.get(mark)
-
-    def add(self, mark: bytes, *, tested: bool) -> None:
-        self._known[mark] = tested
-        self._file.write(mark + (b"\1" if tested else b"\0"))
-
-    def committed(self) -> int:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()

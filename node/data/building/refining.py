@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.data import cleaning
+from node.data import cleaning, screening
 from node.data.building.choices import Choices
 from node.data.building.plan import Part, Unit
 from node.data.chats import exports
@@ -56,6 +56,7 @@ class Refiner:
         """The refined documents of a unit; then what could not be read and what was counted."""
         counts: Counts = Counter()
         unreadable: list[Unreadable] = []
+        poison = screening.Poison()
         batch: list[str] = []
         length = 0
         for number, part in enumerate(unit.parts):
@@ -72,6 +73,8 @@ class Refiner:
                 if isinstance(refined, Dropped):
                     counts[f"dropped: {refined.rule}"] += 1
                     continue
+                if self._work.choices.poison:
+                    poison.add(found, refined)
                 yield self._marked(found, refined, part)
                 batch.append(words_of(refined))
                 length += len(batch[-1])
@@ -80,6 +83,8 @@ class Refiner:
                     batch, length = [], 0
         if batch:
             yield _signed(batch)
+        if self._work.choices.poison:
+            yield {"poison": b64encode(poison.to_bytes()).decode()}
         yield {"unreadable": [[one.name, one.reason] for one in unreadable], "counts": counts}
 
     def _through(self, document: Document, counts: Counts) -> Document | Dropped:
@@ -162,7 +167,8 @@ def stages(choices: Choices) -> list[Filter]:
         found += cleaning.stages(
             cleaning.Options(choices.languages, True, choices.no_rules, choices.rules, choices.web_rules)
         )
-    return found
+    abuse = screening.Options(choices.toxicity, choices.toxicity_threshold, choices.abuse_list)
+    return [*found, *screening.stages(abuse)]
 
 
 def versions(choices: Choices) -> dict[str, str]:

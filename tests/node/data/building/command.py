@@ -67,7 +67,7 @@ def adding(home: Path, folder: Path, name: str = "t", **choices: Any) -> list[ob
     """The words that make a source of `folder`, one core unless told otherwise."""
     (home / "pki").mkdir(parents=True, exist_ok=True)
     (home / "pki" / "group.key").write_bytes(KEY)
-    plain = {"clean": False, "blank": False}
+    plain = {"clean": False, "blank": False, "toxicity": "off", "poison": False}
     return [
         "add", "--home", home, "--folder", folder, "--name", name, "--group-key-file", home / "pki" / "group.key",
         "--choices", json.dumps({**plain, **choices}),
