@@ -8,7 +8,7 @@ to cut them, every document would have to be read twice before the first could b
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from node.data.cleaning.line_rules import RULES, LineRule
@@ -17,7 +17,6 @@ from node.data.cleaning.texts import rewritten
 from node.data.document import Counts, Document, Dropped
 
 LONGEST = 300  # characters; a longer line is a paragraph
-_MARKS = "-–—*•·:.,;!?|<>«»‹›↑←→^[](){}#\"'"
 
 
 class Boilerplate:
@@ -46,28 +45,38 @@ class Boilerplate:
 
 
 class _Rules:
-    """Rules by the first word of the lines they take, so that most lines cost one look into a table."""
+    """Rules, and one pattern that finds the beginnings of all lines that the anchored ones may take."""
 
     def __init__(self, rules: list[LineRule]) -> None:
-        self.by_start: dict[str, list[LineRule]] = {}
-        for rule in rules:
-            for start in rule.starts:
-                self.by_start.setdefault(start, []).append(rule)
+        self.anchored = [rule for rule in rules if rule.starts]
         self.others = [rule for rule in rules if not rule.starts]
+        starts = sorted({re.escape(start) for rule in self.anchored for start in rule.starts})
+        self.beginnings = re.compile(rf"\n[^\w\n]*+(?:(?:{'|'.join(starts)})(?!\w)|\d+ -)") if starts else None
 
 
 def _without(text: str, rules: _Rules, counts: Counts) -> str:
-    lower = text.lower() if rules.others else ""
+    lower = text.lower()
+    if len(lower) != len(text):  # "İ" is two characters in lower case
+        lower = text
     others = [rule for rule in rules.others if any(needle in lower for needle in rule.needles)]
-    kept, removed = [], 0
-    for line in text.split("\n"):
-        words = line.split(None, 1)
-        if words and (candidates := rules.by_start.get(words[0].strip(_MARKS).lower(), []) + others):
-            stripped = line.strip()
-            rule = len(stripped) <= LONGEST and next((rule for rule in candidates if rule.line.match(stripped)), None)
+    anchored = {found.start() for found in rules.beginnings.finditer("\n" + lower)} if rules.beginnings else set()
+    kept, copied = [], 0
+    for start in _line_starts(text) if others else sorted(anchored):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end].strip()
+        if line and len(line) <= LONGEST:
+            candidates = [*rules.anchored, *others] if start in anchored else others
+            rule = next((rule for rule in candidates if rule.line.match(line)), None)
             if rule:
                 counts[f"boilerplate: {rule.name}"] += 1
-                removed += 1
-                continue
-        kept.append(line)
-    return re.sub(r"\n\n\n+", "\n\n", "\n".join(kept)).strip("\n") if removed else text
+                kept.append(text[copied:start])
+                copied = end
+    if not copied:
+        return text
+    return re.sub(r"\n\n\n+", "\n\n", "".join([*kept, text[copied:]])).strip("\n")
+
+
+def _line_starts(text: str) -> Iterator[int]:
+    yield 0
+    for end in re.finditer("\n", text):
+        yield end.end()

@@ -16,7 +16,7 @@ from node.data.document import Counts, Document, Dropped
 from shared.errors import OwnerMustAct
 
 UNKNOWN = "unknown"
-SAMPLE = 480  # characters
+SAMPLE = 320  # characters
 ENOUGH_LETTERS = 12  # "haha ja" is taken for Sotho
 SURE = 0.5  # py3langid's own probability; measured: right sentences 0.66 and more, three words 0.01-0.2
 # Written so alike that the model mixes them up: whoever allows one allows the others.

@@ -13,7 +13,7 @@ Where = Literal["anywhere", "pages", "pdf"]
 class LineRule:
     name: str
     where: Where
-    starts: tuple[str, ...]  # the first word of such a line, in lower case and without marks; none: any word
+    starts: tuple[str, ...]  # what such a line begins with after marks, in lower case, as whole words; none: anything
     line: re.Pattern[str]  # matches a stripped line from its start to its end
     needles: tuple[
         str, ...
@@ -82,7 +82,7 @@ RULES: tuple[LineRule, ...] = (
     LineRule(
         "navigation link",
         "anywhere",
-        ("skip", "toggle", "back", "jump", "zum", "zurück", "retour", ""),
+        ("skip", "toggle", "back", "jump", "zum", "zurück", "retour"),
         _whole(
             r"skip to (?:main |the )?(?:content|navigation|search)",
             r"toggle (?:navigation|menu|sidebar|the table of contents)",
@@ -126,7 +126,7 @@ RULES: tuple[LineRule, ...] = (
     LineRule(
         "page number",
         "anywhere",
-        ("page", "seite", "página", "pagina", "стр", "страница", ""),
+        ("page", "seite", "página", "pagina", "стр", "страница"),
         _whole(
             r"(?:page|seite|página|pagina|стр\.?|страница)\s+\d{1,5}(?:\s*(?:/|of|von|sur|de|di|из)\s*\d{1,5})?",
             r"-+ \d{1,5} -+",
@@ -146,12 +146,13 @@ RULES: tuple[LineRule, ...] = (
     LineRule(
         "unsubscribe notice",
         "anywhere",
-        ("to", "click", "you", "unsubscribe", "if", "newsletter", "se", "darse"),
+        (),
         _whole(
             r"(?:to |click here to |you can )?unsubscribe(?: here| now)?",
             r"(?:to|click|if you)\b.{0,120}\bunsubscribe\b.{0,80}\b(?:list|e?-?mails?|link|click|send|visit|here)\b.*",
             r"newsletter abbestellen|se désabonner|se désinscrire|darse de baja",
         ),
+        needles=("unsubscribe", "abbestellen", "désabonner", "désinscrire", "darse de baja"),
     ),
     LineRule(  # C4 (Raffel et al. 2020, section 2.2)
         "javascript wanted",

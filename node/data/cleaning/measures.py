@@ -51,7 +51,7 @@ class Measures:
     @cached_property
     def encoded(self) -> float:
         """The share of characters in unbroken rows of a hundred and more, such as base64."""
-        if not self.words or max(map(len, self.words)) < 100:
+        if not _maybe_long_word(self.text):
             return 0.0
         return sum(len(word) for word in self.words if _ENCODED.match(word)) / len(self.text)
 
@@ -85,6 +85,13 @@ class Measures:
     @cached_property
     def lines(self) -> list[str]:
         return [stripped for line in self.text.split("\n") if (stripped := line.strip())]
+
+    @cached_property
+    def few_lines_again(self) -> bool:
+        """Whether fifty lines and more are mostly the same few."""
+        if self.text.count("\n") < 49:
+            return False
+        return sum(map(len, set(self.text.split("\n")))) < 0.2 * len(self.text)
 
     @cached_property
     def paragraphs(self) -> list[str]:
@@ -170,6 +177,16 @@ class Measures:
         again[np.unique(grams, return_index=True)[1]] = 0
         inside = np.convolve(again, np.ones(n, np.int64)) > 0 if len(grams) else np.zeros(len(self._lengths), bool)
         return int(self._lengths[inside].sum())
+
+
+def _maybe_long_word(text: str) -> bool:
+    """False where no word has a hundred characters: such a word would reach over a place that is looked at here."""
+    for place in range(0, len(text), 100):
+        before = text.rfind(" ", max(0, place - 100), place)
+        after = text.find(" ", place, place + 100)
+        if after < 0 or after - before > 100:
+            return max(map(len, text.split())) >= 100 if not text.isspace() else False
+    return False
 
 
 def _ngrams(numbered: Numbers, n: int) -> Numbers:

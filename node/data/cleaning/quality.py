@@ -34,7 +34,7 @@ GENERAL = (
     Rule("own: mostly characters that could not be decoded", lambda m: m.undecoded > 0.05, kinds=_ALL),
     Rule("own: mostly encoded data", lambda m: m.encoded > 0.5, kinds=_ALL),
     Rule("own: no letters", lambda m: not m.any_letter),
-    Rule("own: the same few lines again and again", lambda m: len(m.lines) >= 50 and m.duplicate_line_characters > 0.8),
+    Rule("own: the same few lines again and again", lambda m: m.few_lines_again),
 )
 GOPHER = (
     Rule("gopher: fewer than 50 words", lambda m: m.word_count < 50, pages=True),

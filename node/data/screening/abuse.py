@@ -18,6 +18,8 @@ from node.data.screening.tally import counted
 Floats = NDArray[np.float64]
 
 _NEXT, _UNKNOWN = -2, -1
+_BITS = np.uint64(20)  # room for the number of a word
+_MASK = np.uint64((1 << 20) - 1)
 
 
 class Abuse:
@@ -37,12 +39,11 @@ class Abuse:
         known = np.flatnonzero(ids >= 0)
         if not len(known):
             return np.full(texts, self._mean(self._shifts))
-        size = np.uint64(len(self._rarity))
         text = np.cumsum(ids == _NEXT)[known].astype(np.uint64)
-        keys, times = counted(text * size + ids[known].astype(np.uint64))
-        row, word = np.divmod(keys, size)
+        keys, times = counted((text << _BITS) | ids[known].astype(np.uint64))
+        row, word = keys >> _BITS, keys & _MASK
         values = times * self._rarity[word]
-        first = np.flatnonzero(np.diff(row, prepend=row[:1] + np.uint64(1)))  # where each text with known words begins
+        first = np.append(0, np.flatnonzero(row[1:] != row[:-1]) + 1)  # where each text with known words begins
         length = np.sqrt(np.add.reduceat(values**2, first))
         margins = np.add.reduceat(self._weights[word] * values[:, None], first) / length[:, None] + self._shifts
         scores = np.full(texts, self._mean(self._shifts))

@@ -20,26 +20,15 @@ class Pattern:
 
 
 def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
+    return re.compile("|".join(patterns), re.IGNORECASE | re.MULTILINE)
 
 
 PATTERNS = (
     Pattern(
         "orders to forget earlier instructions",
         (
-            *("ignore", "disregard", "forget", "override"),  # English, and the French, Spanish and Portuguese "ignore"
-            *(
-                "ignorier",
-                "vergiss",
-                "missachte",
-                "oublie",
-                "ignora",
-                "olvid",
-                "dimentica",
-                "esqueça",
-                "negeer",
-                "vergeet",
-            ),
+            *("ignor", "disregard", "forget", "override", "vergiss", "missachte", "oublie", "olvid"),
+            *("dimentica", "esqueça", "negeer", "vergeet"),
             *("игнориру", "забудь", "忽略", "忽視", "无视", "無視", "忘记", "忘れ"),
         ),
         _any(
@@ -65,38 +54,28 @@ PATTERNS = (
     ),
     Pattern(
         "marks of a chat template",
-        ("<|", "[inst]", "[/inst]", "<<sys>>", "_of_turn>", "### instruction:", "### response:"),
+        ("<|", "inst]", "sys>>", "_of_turn>", "### instruction:", "### response:"),
         _any(
             r"<\|(?:im_start|im_end|im_sep|endoftext|end_of_text|begin_of_text|eot_id|eom_id|start_header_id|"
-            r"end_header_id|"
-            r"system|user|assistant|end|endofprompt|fim_\w+)\|>",
+            r"end_header_id|system|user|assistant|end|endofprompt|fim_\w+)\|>",
             r"\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>",
             r"^### (?:Instruction|Response):",
         ),
     ),
     Pattern(
         "talk of the system prompt",
-        ("system prompt", "system message", "systemprompt", "system-prompt"),
+        ("system prompt", "system-prompt"),
         _any(
-            r"(?:reveal|print|repeat|show|output|leak|new|your|my) (?:me )?(?:the |your |my )?(?:hidden |full |"
-            r"entire )?"
-            r"system (?:prompt|message)",
-            r"(?:zeige?|nenne?|verrate?|wiederhole?) (?:mir )?(?:den |deinen )?system-?prompt",
+            r"(?:reveal|print|repeat|show|output|leak|new|your|my) (?:me )?(?:the |your |my )?"
+            r"(?:hidden |full |entire )?system prompt",
+            r"(?:zeige?|nenne?|verrate?|wiederhole?) (?:mir )?(?:den |deinen )?system[- ]prompt",
         ),
     ),
     Pattern(
         "orders to a model",
         (
-            "language model",
-            "from now on",
-            "do anything now",
-            "developer mode",
-            "tell the user",
-            "inform the user",
-            "to the user",
-            "warn the user",
-            "are an ai",
-            "jailbr",
+            *("language model", "from now on", "do anything now", "developer mode", "are an ai", "an llm", "jailbr"),
+            *("you are now", "helpful", "uncensored", "unfiltered", "the user"),
         ),
         _any(
             r"if you are (?:an? )?(?:ai|llm|large language model|language model)\b",
@@ -118,9 +97,12 @@ def matches(text: str) -> Iterator[tuple[str, int, int]]:
     lower = text.lower()
     if len(lower) != len(text):  # "İ" is two characters in lower case
         lower = text
+    ascii_only = text.isascii()
     for pattern in PATTERNS:
         spans = set()
         for needle in pattern.needles:
+            if ascii_only and not needle.isascii():
+                continue
             place = lower.find(needle)
             while place >= 0:
                 for found in pattern.found.finditer(text, max(0, place - _BEFORE), place + _AFTER):

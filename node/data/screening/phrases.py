@@ -42,7 +42,7 @@ class Phrases:
     def add(self, document: Document) -> None:
         for piece in pieces(document):
             self._waiting.append(piece)
-            self._size += len(piece)
+            self._size += len(piece) + 1
             if self._size > BATCH:
                 self.count()
 

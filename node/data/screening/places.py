@@ -53,7 +53,7 @@ class Places:
     def add(self, document: Document) -> None:
         for piece in pieces(document):
             self._waiting.append((document.name, piece))
-            self._size += len(piece)
+            self._size += len(piece) + 1
             if self._size > BATCH:
                 self._look()
 

@@ -91,5 +91,7 @@ def _planes(values: NDArray[np.uint32] | NDArray[np.uint16]) -> bytes:
 def counted(numbers: Buckets) -> tuple[Buckets, Counts]:
     """Distinct numbers, sorted, and how often each stands there. Forty times as fast as numpy's `unique`."""
     ordered = np.sort(numbers)
-    first = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] + np.uint64(1)))
-    return ordered[first], np.diff(first, append=len(ordered))
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    first = np.flatnonzero(new)
+    return ordered[first], np.append(first[1:], len(ordered))[: len(first)] - first

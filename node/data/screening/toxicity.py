@@ -43,7 +43,7 @@ class Toxicity:
     def __call__(self, document: Document, counts: Counts) -> Document | Dropped:
         if document.kind in ("code", "table"):
             return document
-        pieces = document.text.split("\n\n") + [message.content for message in document.messages]
+        pieces = [*document.text.split("\n\n"), *(message.content for message in document.messages)]
         abusive = self._abusive(document, pieces, counts)
         if self._action == "count" or not any(abusive):
             return document
@@ -54,7 +54,9 @@ class Toxicity:
 
     def _abusive(self, document: Document, pieces: list[str], counts: Counts) -> list[bool]:
         """Which pieces the owner wants acted on."""
-        lower = "\0".join(piece.replace("\0", " ") for piece in pieces).lower()
+        lower = "\0".join(pieces).lower()
+        if lower.count("\0") != len(pieces) - 1:
+            lower = "\0".join(piece.replace("\0", " ") for piece in pieces).lower()
         words = words_of(lower)
         abusive = [False] * len(pieces)
         for place in self._own.places(pieces, lower, words):

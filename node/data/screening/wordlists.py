@@ -15,7 +15,8 @@ from itertools import islice, product
 SIGNS = "@$*"
 _WORD = re.compile(r"\w+|\0")
 _PARTING = {code: " " for code in range(1, 128) if not (chr(code).isalnum() or chr(code) == "_")}
-_SIGNED = re.compile(r"[\w@$*]+")
+_SIGNED_BEFORE, _SIGNED_FROM = re.compile(r"[\w@$*]*\Z"), re.compile(r"[\w@$*]+")
+_LONGEST = 20  # characters of a word in disguise
 _LETTERS = {"0": "0o", "1": "1il", "3": "3e", "4": "4a", "5": "5s", "7": "7t", "@": "ao", "$": "s", "*": "aioue"}
 _READINGS = 256
 
@@ -26,26 +27,26 @@ class WordList:
     def __init__(self, entries: Iterable[str]) -> None:
         parted = [tuple(words_of(entry.lower())) for entry in entries]
         self._words = frozenset(entry[0] for entry in parted if len(entry) == 1)
-        self._phrases: dict[str, list[tuple[str, ...]]] = {}
+        self._phrases: dict[str, list[tuple[str, ...]]] = {}  # by their longest word; not "s h i t", letter by letter
         for entry in parted:
-            if len(entry) > 1:
-                self._phrases.setdefault(entry[0], []).append(entry)
-        self._starts = self._words | self._phrases.keys()
+            if len(entry) > 1 and len(longest := max(entry, key=len)) > 1:
+                self._phrases.setdefault(longest, []).append(entry)
+        self._telling = self._words | self._phrases.keys()
 
     def places(self, texts: Sequence[str], lower: str, words: Sequence[str]) -> list[int]:
         """Which of `texts` hold an entry; `lower` is all of them joined by NULs, `words` its words."""
-        if not self._starts:
+        if not self._telling:
             return []
         if any(map(self._read, _disguised(lower, words))):
             candidates = set(range(len(texts)))
-        elif self._starts.isdisjoint(words):
+        elif self._telling.isdisjoint(words):
             return []
         else:
             text = 0
             candidates = set()
             for word in words:
                 text += word == "\0"
-                if word in self._starts:
+                if word in self._telling:
                     candidates.add(text)
         return [text for text in sorted(candidates) if self.found(texts[text])]
 
@@ -56,13 +57,14 @@ class WordList:
         found = [word for word in words if word in self._words]
         for place, word in enumerate(words):
             for phrase in self._phrases.get(word, ()):
-                if tuple(words[place : place + len(phrase)]) == phrase:
+                start = place - phrase.index(word)
+                if start >= 0 and tuple(words[start : start + len(phrase)]) == phrase:
                     found.append(" ".join(phrase))
         return found + [entry for word in _disguised(lower, words) if (entry := self._read(word))]
 
     def _read(self, word: str) -> str | None:
         """The entry that a word with digits or signs stands for; a plain entry such as "sh1t" was found before."""
-        if word in self._words:
+        if word in self._words or not all(letter.isalpha() or letter in _LETTERS for letter in word):
             return None
         letters = (_LETTERS.get(character, character) for character in word)
         readings = map("".join, islice(product(*letters), _READINGS))
@@ -80,10 +82,19 @@ def _disguised(lower: str, words: Iterable[str]) -> list[str]:
     """Words with a digit or sign among their letters, sorted."""
     found = {word for word in set(words) if not word.isalpha()}
     for sign in SIGNS:
-        if sign in lower:
-            for signed in {word for word in lower.split() if sign in word}:
-                found.update(word.strip("*") for word in _SIGNED.findall(signed))
-    return sorted(word for word in found if len(word) <= 20 and not word.isalpha() and any(map(str.isalpha, word)))
+        place = lower.find(sign)
+        while place >= 0:
+            before = _SIGNED_BEFORE.search(lower[max(0, place - _LONGEST) : place])
+            word = _SIGNED_FROM.match(lower, place)
+            assert before
+            assert word
+            found.add((before[0] + word[0]).strip("*"))
+            place = lower.find(sign, word.end())
+    return sorted(word for word in found if len(word) <= _LONGEST and not word.isalpha() and _any_letter(word))
+
+
+def _any_letter(word: str) -> bool:
+    return word.lower() != word.upper()
 
 
 @cache

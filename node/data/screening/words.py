@@ -12,7 +12,7 @@ Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
 
 PIECE = 1 << 11  # bytes, some 350 words: in longer ones every common word would stand, and say nothing
-_LONGEST = 1 << 20  # bytes hashed at once
+_LONGEST = 1 << 19  # bytes hashed at once
 
 # A polynomial over the bytes modulo 2**64: the sum over a word is a difference of two running sums, divided by the
 # power at which the word begins (the base is odd, so it has an inverse).
@@ -33,9 +33,9 @@ class Words:
 
 
 def words(texts: list[bytes]) -> Words:
-    """The words of UTF-8 texts, without regard to ASCII capitals; at most 1 MiB in all."""
+    """The words of UTF-8 texts, without regard to ASCII capitals; at most 512 KiB in all."""
     joined = np.frombuffer(b"\n".join(texts), np.uint8)
-    assert len(joined) <= _LONGEST + len(texts)
+    assert len(joined) <= _LONGEST
     letters = _LETTERS[joined]
     inside = letters != 0
     edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
@@ -81,6 +81,6 @@ _LETTERS = _letters()
 @cache
 def _powers(base: int) -> Hashes:
     """1, base, base**2, ... modulo 2**64."""
-    table = np.full(2 * _LONGEST, base, np.uint64)
+    table = np.full(_LONGEST, base, np.uint64)
     table[0] = 1
     return np.cumprod(table)

@@ -55,6 +55,12 @@ def test_a_page_is_left_out_by_the_rule_it_breaks(rule: str, text: str) -> None:
     assert _reason(text, off=(rule,)) != rule
 
 
+@pytest.mark.parametrize("before", [0, 1, 57, 99, 100, 101, 199])
+def test_encoded_data_is_noticed_wherever_it_begins(before: int) -> None:
+    assert _reason("x " * (before // 2) + " " * (before % 2) + "A" * 100 * (1 + before // 50), "a.txt")
+    assert _reason(("word " * before) + "A" * 99, "a.txt") is None
+
+
 def test_a_page_of_key_words_lacks_stop_words() -> None:
     from tests.node.data.cleaning.words import KEY_WORDS
 
