@@ -15,7 +15,7 @@ from itertools import islice, product
 SIGNS = "@$*"
 _WORD = re.compile(r"\w+|\0")
 _PARTING = {code: " " for code in range(1, 128) if not (chr(code).isalnum() or chr(code) == "_")}
-_SIGNED_BEFORE, _SIGNED_FROM = re.compile(r"[\w@$*]*\Z"), re.compile(r"[\w@$*]+")
+_SIGNED = re.compile(r"[\w@$*]*")
 _LONGEST = 20  # characters of a word in disguise
 _LETTERS = {"0": "0o", "1": "1il", "3": "3e", "4": "4a", "5": "5s", "7": "7t", "@": "ao", "$": "s", "*": "aioue"}
 _READINGS = 256
@@ -84,12 +84,15 @@ def _disguised(lower: str, words: Iterable[str]) -> list[str]:
     for sign in SIGNS:
         place = lower.find(sign)
         while place >= 0:
-            before = _SIGNED_BEFORE.search(lower[max(0, place - _LONGEST) : place])
-            word = _SIGNED_FROM.match(lower, place)
-            assert before
-            assert word
-            found.add((before[0] + word[0]).strip("*"))
-            place = lower.find(sign, word.end())
+            end = place + 1
+            if lower[place - 1 : place].isalpha() or lower[end : end + 1].isalpha():
+                before = _SIGNED.match(lower[max(0, place - _LONGEST) : place][::-1])
+                after = _SIGNED.match(lower, place)
+                assert before
+                assert after
+                found.add((before[0][::-1] + after[0]).strip("*"))
+                end = after.end()
+            place = lower.find(sign, end)
     return sorted(word for word in found if len(word) <= _LONGEST and not word.isalpha() and _any_letter(word))
 
 
