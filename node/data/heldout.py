@@ -105,6 +105,8 @@ def fate(group_key: bytes, *forms: str) -> Fate:
 
 def _deciding(group_key: bytes, words: str) -> str:
     """The part of these words that decides: of few words all, of many the run of three with the least keyed hash."""
+    if words.isascii() and words.count(" ") < LONG - 1:
+        return words
     spans = [match.span() for match in _WORD.finditer(words)]
     if len(spans) < LONG:
         return words

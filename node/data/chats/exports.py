@@ -18,7 +18,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import BinaryIO
 
-from node.data.chats import discord, telegram, whatsapp
+from node.data.chats import discord, telegram, whatsapp, zipped
 from node.data.chats.people import Disguise, Pseudonyms, same_name
 from node.data.chats.said import BrokenExport, Said
 from node.data.document import Counts, Document, Message, Unreadable
@@ -33,6 +33,7 @@ class Format(StrEnum):
     """Whose export."""
 
     WHATSAPP = "WhatsApp"
+    WHATSAPP_ZIP = "WhatsApp (zip)"
     TELEGRAM = "Telegram"
     DISCORD = "DiscordChatExporter"
     DISCORD_PACKAGE = "Discord data package"
@@ -83,6 +84,8 @@ class Export:
         match self.format:
             case Format.WHATSAPP:
                 return whatsapp.parse(self.file, counts)
+            case Format.WHATSAPP_ZIP:
+                return _zipped(self.file, counts)
             case Format.TELEGRAM:
                 return telegram.parse(self.file, counts)
             case Format.DISCORD:
@@ -102,6 +105,18 @@ def recognise(name: str, head: bytes | str) -> Format | None:
     if ending == "csv":
         return Format.DISCORD_PACKAGE_CSV if text.startswith("ID,Timestamp,Contents,Attachments") else None
     return Format.WHATSAPP if ending == "txt" and whatsapp.looks_like(text) else None
+
+
+def recognised(name: str, file: BinaryIO) -> Format | None:
+    """Whose export this file is, which may be WhatsApp's zip. It is read from its beginning again afterwards."""
+    if name.lower().endswith(".zip"):
+        return Format.WHATSAPP_ZIP if zipped.has_chat(file) else None
+    return recognise(name, file.read(zipped.HEAD)) if name.lower().endswith(_ENDINGS) else None
+
+
+def _zipped(file: BinaryIO, counts: Counts) -> Iterator[Said]:
+    with zipped.chat_of(file) as text:
+        yield from whatsapp.parse(text, counts)
 
 
 def speakers(said: Iterable[Said]) -> list[Speaker]:
@@ -172,6 +187,7 @@ def sessions(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
         yield tuple(here)
 
 
+_ENDINGS = (".txt", ".json", ".csv")
 _KINDS = "|".join(sorted(telegram.CHATS | {"bot_chat", "private_channel", "public_channel"}))
 _BEGINNINGS = {
     Format.TELEGRAM: re.compile(

@@ -13,6 +13,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from shared.disk import write
@@ -54,6 +55,7 @@ def read_key(path: Path) -> bytes:
     return key
 
 
+@lru_cache(maxsize=1 << 12)
 def same_name(name: str) -> str:
     """The name without its dress: case, emoji, the ~ of strangers; of a telephone number its digits."""
     name = unicodedata.normalize("NFKC", name).casefold()

@@ -106,7 +106,7 @@ def _begun(text: str) -> _Line | None:
     found = _IOS.match(text) or _ANDROID.match(text)
     if found is None:
         return None
-    a, b, c, hour, minute = (int(found[name]) for name in ("a", "b", "c", "hour", "minute"))
+    a, b, c, hour, minute = map(int, found.group("a", "b", "c", "hour", "minute"))
     seconds = int(found["second"] or 0)
     if found["half"] or found["m"]:
         hour = hour % 12 + 12 * (found["half"] in _AFTERNOON or (found["m"] or "").lower() == "p")
@@ -134,8 +134,10 @@ def _said(line: _Line, texts: list[str], order: Order, counts: Counts) -> Iterat
 
 def _written(text: str) -> tuple[str, str]:
     """What a person wrote of it; and, where that is nothing, what it was."""
-    text = re.sub(r"\u200e.*", "", text)  # on iOS: whatever WhatsApp adds
-    text = _EDITED.sub("", text).strip("\u200f\u202a\u202c\ufeff ").strip()
+    if "\u200e" in text:
+        text = re.sub(r"\u200e.*", "", text)  # on iOS: whatever WhatsApp adds
+    text = text.rstrip()
+    text = (_EDITED.sub("", text) if text.endswith(">") else text).strip("\u200f\u202a\u202c\ufeff ").strip()
     if not text:
         return "", "service message"
     first, _, more = text.partition("\n")

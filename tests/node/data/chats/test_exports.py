@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections import Counter
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
@@ -19,6 +21,7 @@ from node.data.chats.exports import (
     Wishes,
     documents,
     likely_me,
+    recognised,
     sessions,
     speakers,
 )  # fmt: skip
@@ -164,3 +167,41 @@ def test_a_conversation_does_not_get_too_long() -> None:
     found = list(sessions(said))
     assert [one for talk in found for one in talk] == said
     assert max(sum(len(one.content) for one in talk) for talk in found) <= LONGEST
+
+
+def zip_of(**members: bytes) -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as zipped:
+        for name, data in members.items():
+            zipped.writestr(name.replace("_dot_", ".").replace("_in_", "/"), data)
+    return file.getvalue()
+
+
+def test_a_whatsapp_zip_is_read_beside_its_pictures() -> None:
+    file = io.BytesIO(zip_of(_chat_dot_txt=CHAT.encode(), photo_dot_jpg=b"x" * 5000))
+    assert recognised("Chat with Ana.ZIP", file) is Format.WHATSAPP_ZIP
+    found = talks(read(Export("c.zip", Format.WHATSAPP_ZIP, file), me=("Paul", "Paul Home")))
+    assert found == talks(read(export(), me=("Paul", "Paul Home")))
+    assert recognised("chat.txt", io.BytesIO(CHAT.encode())) is Format.WHATSAPP
+    assert recognised("chat.pdf", io.BytesIO(CHAT.encode())) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"PK\3\4 nonsense", zip_of(a_dot_txt=b"hello"), zip_of(photo_dot_jpg=b"x"),
+        zip_of(a_in_chat_dot_txt=CHAT.encode()), zip_of(a_dot_txt=CHAT.encode(), b_dot_txt=CHAT.encode()),
+        zip_of(bomb_dot_txt=CHAT.encode() + b" " * 10_000_000),
+    ],
+)  # fmt: skip
+def test_other_zips_are_no_chats(data: bytes) -> None:
+    assert recognised("a.zip", io.BytesIO(data)) is None
+
+
+def test_a_zip_that_is_damaged_in_the_middle_is_called_so() -> None:
+    noise = "".join(f"31.12.23, 20:00 - Ana: {hashlib.sha256(bytes([n])).hexdigest()}\n" for n in range(200))
+    data = bytearray(zip_of(_chat_dot_txt=noise.encode()))
+    data[len(data) // 2] ^= 255
+    (found,) = read(Export("c.zip", Format.WHATSAPP_ZIP, io.BytesIO(bytes(data))), me=("Ana",))
+    assert isinstance(found, Unreadable)
+    assert "damaged zip" in found.reason
