@@ -7,16 +7,14 @@ from pathlib import Path
 
 from node.data.building.choices import Choices
 from node.data.building.plan import Part
-from node.data.chats.exports import recognise
+from node.data.chats.exports import ENDINGS, recognised
 from node.data.collection import matches
 from node.data.document import Unreadable
 from node.data.reading import read as reading
 from node.data.reading.files import Entry, opened
-from node.data.reading.kinds import suffix_of
 from node.data.reading.read import Options
 from shared.errors import OwnerMustAct
 
-HEAD = 8 << 10  # bytes by which a chat export is recognised
 LEAST = 512  # bytes that a file counts for: opening it takes a while, too
 
 
@@ -67,14 +65,14 @@ class Found:
 
     def _export(self, entry: Entry) -> str:
         """Which program's chat export it is."""
-        if suffix_of(entry.name) not in ("txt", "json", "csv"):
+        if not entry.name.lower().endswith(ENDINGS):
             return ""
         file = opened(self._folder, entry)
         if isinstance(file, Unreadable):
             return ""
         with file:
             try:
-                format = recognise(entry.name, file.read(HEAD))
+                format = recognised(entry.name, file)
             except OSError:
                 return ""
         return "" if format is None else format.value

@@ -24,6 +24,7 @@ from node.data.chats.said import BrokenExport, Said
 from node.data.document import Counts, Document, Message, Unreadable
 from node.data.heldout import is_held_out
 
+ENDINGS = (".txt", ".zip", ".json", ".csv")  # of files that may be exports
 SILENCE = 6 * 3600  # seconds, after which a conversation is another one
 LONGEST = 8000  # characters, about 2,000 tokens
 CHANNEL = "channel.json"  # beside the messages of a Discord data package: the name of the chat
@@ -111,7 +112,7 @@ def recognised(name: str, file: BinaryIO) -> Format | None:
     """Whose export this file is, which may be WhatsApp's zip. It is read from its beginning again afterwards."""
     if name.lower().endswith(".zip"):
         return Format.WHATSAPP_ZIP if zipped.has_chat(file) else None
-    return recognise(name, file.read(zipped.HEAD)) if name.lower().endswith(_ENDINGS) else None
+    return recognise(name, file.read(zipped.HEAD)) if name.lower().endswith(ENDINGS) else None
 
 
 def _zipped(file: BinaryIO, counts: Counts) -> Iterator[Said]:
@@ -187,7 +188,6 @@ def sessions(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
         yield tuple(here)
 
 
-_ENDINGS = (".txt", ".json", ".csv")
 _KINDS = "|".join(sorted(telegram.CHATS | {"bot_chat", "private_channel", "public_channel"}))
 _BEGINNINGS = {
     Format.TELEGRAM: re.compile(
