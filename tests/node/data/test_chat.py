@@ -51,6 +51,16 @@ def test_a_conversation_is_cut_into_what_is_read_and_what_is_learnt() -> None:
     assert [piece for piece, learnt in cut if learnt] == ["Coffee.<|im_end|>", "Tea,\nof course.<|im_end|>"]
 
 
+def test_of_a_reply_what_is_only_read_is_not_scored() -> None:
+    def scored(**read: int) -> list[str]:
+        talk = [TALK[1], TALK[2], TALK[3], {**TALK[4], **read}]
+        return [piece for piece, learnt in chat.pieces(talk, chat.template_of(Path("/nowhere")), {}) if learnt and piece]
+
+    assert scored() == ["Coffee.<|im_end|>", "Tea,\nof course.<|im_end|>"]
+    assert scored(read=4) == ["Coffee.<|im_end|>", "\nof course.<|im_end|>"]
+    assert scored(read=len(TALK[4]["content"])) == ["Coffee.<|im_end|>"]
+
+
 def test_the_models_own_template_is_used(tmp_path: Path) -> None:
     own = "{% for m in messages %}{% generation %}[{{ m.role }}] {{ m.content }}{{ eos_token }}{% endgeneration %}"
     own += "{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"

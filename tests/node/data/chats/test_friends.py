@@ -11,8 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from zipfile import ZipFile
 
-from node.data import chat
+from node.data import chat, shards
+from node.data.building.build import Wish, build
+from node.data.building.choices import Choices
 from node.data.chats.exports import Export, Format, Rules, Wishes, documents, recognise
 from node.data.chats.parts import Part, cut, parts
 from node.data.chats.people import Pseudonyms
@@ -145,6 +149,41 @@ def leaks(rule: Rule) -> set[str]:
 
 def test_nobody_is_scored_on_what_another_trains_on() -> None:
     assert leaks(by_message) == set()
+
+
+def test_in_the_shards_of_three_friends_nobody_is_scored_on_what_another_trains_on(tmp_path: Path) -> None:
+    """The whole way, with the chat in a zip, and some of it copied into notes by one of them."""
+    learnt, scored = set(), set()
+    for friend in FRIENDS:
+        folder = tmp_path / friend.me
+        folder.mkdir()
+        name, text = friend.write(the_chat()[friend.since :], friend.names)
+        (folder / name).write_text(text, "utf-8")
+        if friend.write is android:
+            with ZipFile(folder / "WhatsApp.zip", "w") as zipped:
+                zipped.write(folder / name, name)
+            (folder / name).unlink()
+        if friend.since:  # of what was said before, only notes
+            (folder / "notes.txt").write_text(
+                "\n\n".join(line.text for line in the_chat()[::3] if "{" not in line.text), "utf-8"
+            )
+        choices = Choices(me=(friend.me,), leave_out=friend.leave_out)
+        build(Wish(tmp_path / f"home of {friend.me}", folder, "chat", choices), KEY)
+        made = tmp_path / f"home of {friend.me}" / "data" / "chat"
+        mine = [sample["json"].get("messages", []) for sample in shards.read(made, "held")]
+        mine_learnt = {note for sample in shards.read(made, "train") for note in notes(sample["txt"])}
+        mine_scored = {
+            note for turns in mine for turn in turns if turn["role"] == "assistant"
+            for note in notes(turn["content"][turn.get("read", 0) :])
+        }  # fmt: skip
+        prose = {note for sample in shards.read(made, "held") if "messages" not in sample["json"]
+                 for note in notes(sample["txt"])}  # fmt: skip
+        assert len(mine_learnt) > 100
+        assert mine_scored
+        assert prose or not friend.since
+        learnt |= mine_learnt
+        scored |= mine_scored | prose
+    assert not learnt & scored
 
 
 def test_with_one_fate_a_conversation_they_are() -> None:
