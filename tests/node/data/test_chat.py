@@ -53,8 +53,9 @@ def test_a_conversation_is_cut_into_what_is_read_and_what_is_learnt() -> None:
 
 def test_of_a_reply_what_is_only_read_is_not_scored() -> None:
     def scored(**read: int) -> list[str]:
-        talk = [TALK[1], TALK[2], TALK[3], {**TALK[4], **read}]
-        return [piece for piece, learnt in chat.pieces(talk, chat.template_of(Path("/nowhere")), {}) if learnt and piece]
+        talk: chat.Conversation = [*TALK[1:4], {**TALK[4], **read}]
+        cut = chat.pieces(talk, chat.template_of(Path("/nowhere")), {})
+        return [piece for piece, learnt in cut if learnt and piece]
 
     assert scored() == ["Coffee.<|im_end|>", "Tea,\nof course.<|im_end|>"]
     assert scored(read=4) == ["Coffee.<|im_end|>", "\nof course.<|im_end|>"]
