@@ -108,7 +108,7 @@ def detect(sample: bytes, override: str = "") -> Encoding | None:
 def known(name: str) -> bool:
     """Is there a text encoding of that name?"""
     try:
-        b"".decode(name)
+        b"\0\0\0\0".decode(name, "replace")
     except (LookupError, ValueError):
         return False
     return True

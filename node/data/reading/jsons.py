@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from node.data.document import Counts, Document, Message, Unreadable
@@ -11,13 +13,15 @@ from node.data.reading.encodings import Encoding
 from node.data.reading.limits import Refused
 from node.data.reading.records import LINE, MAX_RECORD, records
 from node.data.reading.streams import Stream
-from node.data.reading.texts import NOTHING, decoded, pieces
+from node.data.reading.texts import NOTHING, decoded, decoded_blocks, pieces
 
+BROKEN = "not JSON, or not all of it"
 NOT_JSON = "with a line that is not JSON"
 NO_CONVERSATION = 'a conversation in which nobody replies ({"messages": [{"role": "user", "content": ...}, ...]})'
 TOO_LONG = f"a record of more than {MAX_RECORD >> 20} MB"
 ROLES = ("system", "user", "assistant")
 _DEFAULT_FIELD = "text"
+_SPACE = re.compile(r"\s*")
 
 
 def lines(
@@ -43,6 +47,60 @@ def lines(
             yield from said(label, value, field)
     if not found and start == 0:
         yield Unreadable(name, NOTHING)
+
+
+def whole(name: str, stream: Stream, encoding: Encoding, field: str, counts: Counts) -> Iterator[Document | Unreadable]:
+    """What a JSON file says: each element of its list, numbered from 1; or its only value."""
+    number = 0
+    label = name
+    for value in _values(decoded_blocks(stream, encoding, counts)):
+        if number or isinstance(value, _Element):
+            label = f"{name}!{number + 1}"
+        number += 1
+        yield from said(label, value.value if isinstance(value, _Element) else value, field)
+    if not number:
+        yield Unreadable(name, NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """A value that stands in a list."""
+
+    value: Any
+
+
+def _values(texts: Iterator[str]) -> Iterator[Any]:
+    """The values of a JSON text, one after the other, in constant memory. Raises Refused where it is no JSON."""
+    decoder = json.JSONDecoder()
+    held, at, in_list = "", 0, False
+    enough = 0  # characters to have before the next try
+    more = True
+    while True:
+        space = _SPACE.match(held, at)
+        at = space.end() if space else at
+        if at < len(held) and held[at] in ("]," if in_list else "["):
+            in_list = held[at] != "]"
+            at += 1
+            continue
+        if at < len(held) and (len(held) - at >= enough or not more):
+            try:
+                value, end = decoder.raw_decode(held, at)
+            except (ValueError, RecursionError):
+                end = -1
+            if end >= 0 and (end < len(held) or not more):
+                yield _Element(value) if in_list else value
+                at, enough = end, 0
+                continue
+            if len(held) - at > MAX_RECORD:
+                raise Refused(TOO_LONG)
+            if not more:
+                raise Refused(BROKEN)
+            enough = 2 * (len(held) - at)
+        if not more:
+            return
+        text = next(texts, None)
+        more = text is not None
+        held, at = held[at:] + (text or ""), 0
 
 
 def said(label: str, value: Any, field: str = "") -> Iterator[Document | Unreadable]:

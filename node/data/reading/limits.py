@@ -13,6 +13,10 @@ class Refused(Exception):
         self.reason = reason
 
 
+class Exhausted(Refused):
+    """One of the limits of the whole file is reached: nothing more of it is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """For one file of the folder, with all that is packed into it."""
@@ -23,6 +27,12 @@ class Limits:
     members: int = 200_000
     depth: int = 4  # archives within archives; a .tar.gz is two
     whole: int = 256 << 20  # bytes of what must be held whole: a PDF, or a book or an archive inside an archive
+    pdf_seconds: int = 120  # of processor time for one PDF
+    pdf_patience: float = 1200.0  # seconds, on a PC that is busy with other things
+    pdf_memory: int = 2 << 30  # bytes
+
+
+USUAL = Limits()
 
 
 class Budget:
@@ -35,14 +45,14 @@ class Budget:
         self._members = limits.members
 
     def unpack(self, count: int) -> None:
-        """`count` more bytes came out. Raises Refused when it is too much."""
+        """`count` more bytes came out. Raises Exhausted when it is too much."""
         self._bytes -= count
         if self._bytes < 0:
             ratio = f"unpacks to more than {self.limits.ratio} times its size (unpack it yourself if you trust it)"
-            raise Refused(ratio if self._by_ratio else "unpacks to too much (unpack it yourself)")
+            raise Exhausted(ratio if self._by_ratio else "unpacks to too much (unpack it yourself)")
 
     def member(self) -> None:
-        """One more member is looked at. Raises Refused when there are too many."""
+        """One more member is looked at. Raises Exhausted when there are too many."""
         self._members -= 1
         if self._members < 0:
-            raise Refused(f"an archive of more than {self.limits.members:,} files (unpack it yourself)")
+            raise Exhausted(f"an archive of more than {self.limits.members:,} files (unpack it yourself)")

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node.data.document import Counts, Document, Unreadable
-from node.data.reading import jsons, texts, webpages
+from node.data.reading import archives, books, columns, crawls, jsons, mails, pdfs, tables, texts, webpages
 from node.data.reading.encodings import SAMPLE, Encoding, Narrowed, detect
 from node.data.reading.files import CHANGED, Entry, inventory, opened, shown, unchanged, why
-from node.data.reading.kinds import SPLITTABLE, Format, format_of, kind_of, suffix_of
-from node.data.reading.limits import Refused
+from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, suffix_of
+from node.data.reading.limits import USUAL, Budget, Exhausted, Limits, Refused
 from node.data.reading.streams import Stream
 
 __all__ = ["VERSION", "Entry", "Options", "Part", "documents", "inventory", "split"]
@@ -26,8 +26,12 @@ PART = texts.BLOCK  # bytes, about
 class Options:
     """What the owner says about the files."""
 
-    field: str = ""  # of JSON ("a.b": b within a), or a table's column; "" is "text", or all columns with text
+    field: str = ""  # of JSON ("a.b": b within a), or a table's column; "" is "text", or all columns with sentences
     encoding: str = ""  # of files that are not UTF-8; "" is found out
+    limits: Limits = USUAL
+
+
+AS_FOUND = Options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +43,22 @@ class Part:
     stop: int | None = None  # None: to the end
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """Bytes to be read as the format that `path` says."""
-
-    name: str  # for people
-    path: str
-    stream: Stream
-    start: int = 0
-    stop: int | None = None
-
-
-AS_FOUND = Options()
-
-
 def split(folder: Path, entry: Entry, options: Options = AS_FOUND, size: int = PART) -> Iterator[Part]:
     """Parts of about `size` bytes, in order, that can be read apart; together they give what the whole gives.
 
-    What cannot be cut (HTML, archives, ...) or cannot be opened is one part.
+    What cannot be cut (HTML, archives, ...) or cannot be opened is one part. A CSV file is gone through once for it.
     """
-    step = max(1, size // texts.BLOCK) * texts.BLOCK
-    if entry.size <= step or format_of(entry.name) not in SPLITTABLE or not _narrow(folder, entry, options):
-        yield Part(entry)
-        return
-    for start in range(0, entry.size, step):
-        yield Part(entry, start, start + step if start + step < entry.size else None)
+    starts = [0]
+    if entry.size > size:
+        file = opened(folder, entry)
+        if not isinstance(file, Unreadable):
+            with file:
+                try:
+                    starts += _cuts(file, entry, options, size)
+                except (OSError, Refused):
+                    starts = [0]  # whoever reads it will say so
+    for start, stop in zip(starts, [*starts[1:], None], strict=True):
+        yield Part(entry, start, stop)
 
 
 def documents(
@@ -78,71 +73,166 @@ def documents(
         yield from islice([file], start, None)
         return
     name = shown(part.entry.name)
-    source = _Source(name, part.entry.name, Stream(file, file, part.entry.size), part.start, part.stop)
+    job = _Job(options, Counter() if counts is None else counts, Budget(options.limits, part.entry.size))
+    stream = Stream(file, file, part.entry.size)
+    source = _Source(name, part.entry.name, stream, part.start, part.stop)
     with file:
         try:
-            yield from islice(_read(source, options, Counter() if counts is None else counts), start, None)
+            yield from islice(_read(source, job), start, None)
+        except Exhausted as refused:
+            yield Unreadable(name, refused.reason)
         except OSError as error:
             yield Unreadable(name, why(error))
         if not unchanged(file, part.entry):
             yield Unreadable(name, CHANGED)
 
 
-def _read(source: _Source, options: Options, counts: Counts) -> Iterator[Document | Unreadable]:
-    format = format_of(source.path)
-    if format is Format.UNKNOWN:
-        yield Unreadable(source.name, f".{suffix_of(source.path)}: not a kind of file that is read")
-        return
-    sample = source.stream.peek(SAMPLE)
-    if not sample:
-        yield Unreadable(source.name, texts.NOTHING)
-        return
-    encoding = detect(sample, options.encoding)
-    if encoding is None:
-        yield Unreadable(source.name, texts.NOT_TEXT)
-        return
-    if encoding.wide:
-        source.stream.read(encoding.mark)
-        source = replace(source, stream=Stream(Narrowed(source.stream, encoding.wide)))
-        encoding = replace(encoding, mark=0)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Bytes to be read as the format that `path` says."""
+
+    name: str  # for people
+    path: str
+    stream: Stream
+    start: int = 0
+    stop: int | None = None
+    depth: int = 0  # archives around it
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What stays the same for all that is in one file."""
+
+    options: Options
+    counts: Counts
+    budget: Budget
+
+
+def _read(source: _Source, job: _Job) -> Iterator[Document | Unreadable]:
+    format = format_of(source.path, source.stream.peek(SAMPLE) if not suffix_of(source.path) else b"")
     try:
-        yield from _read_text(source, format, encoding, sample, options, counts)
+        if not source.stream.peek(1):
+            yield Unreadable(source.name, texts.NOTHING)
+        elif format is Format.UNKNOWN:
+            yield Unreadable(source.name, f".{suffix_of(source.path)}: not a kind of file that is read")
+        elif format in (Format.GZIP, Format.ZSTANDARD, Format.TAR, Format.ZIP):
+            yield from _packed(source, format, job)
+        else:
+            yield from _unpacked(source, format, job)
+    except Exhausted:
+        raise
     except Refused as refused:
         yield Unreadable(source.name, refused.reason)
 
 
-def _read_text(
-    source: _Source, format: Format, encoding: Encoding, sample: bytes, options: Options, counts: Counts
+def _packed(source: _Source, format: Format, job: _Job) -> Iterator[Document | Unreadable]:
+    """What is in an archive."""
+    depth = source.depth + 1
+    if depth > job.options.limits.depth:
+        raise Refused("an archive within too many others (unpack it yourself)")
+    match format:
+        case Format.GZIP | Format.ZSTANDARD:
+            stream = archives.unpacked(source.stream, job.budget, zstandard=format is Format.ZSTANDARD)
+            yield from _read(_Source(source.name, inner(source.path), stream, depth=depth), job)
+        case Format.TAR:
+            yield from _members(archives.tar_members(source.stream, source.name, job.budget), source.name, depth, job)
+        case _:
+            with archives.seekable(source.stream, job.options.limits.whole) as file:
+                yield from _members(archives.zip_members(file, source.name, job.budget), source.name, depth, job)
+
+
+def _members(
+    members: Iterator[archives.Member | Unreadable], label: str, depth: int, job: _Job
 ) -> Iterator[Document | Unreadable]:
+    for member in members:
+        if isinstance(member, Unreadable):
+            yield member
+        else:
+            yield from _read(_Source(f"{label}!{shown(member.name)}", member.name, member.stream, depth=depth), job)
+
+
+def _unpacked(source: _Source, format: Format, job: _Job) -> Iterator[Document | Unreadable]:
+    name, stream, options, counts = source.name, source.stream, job.options, job.counts
+    match format:
+        case Format.MAILBOX:
+            yield from mails.mailbox(name, stream, counts, options.encoding, source.start, source.stop)
+        case Format.MAIL:
+            yield from mails.mail(name, stream.read(mails.MAX_MAIL), counts, options.encoding)
+        case Format.CRAWL:
+            yield from crawls.pages(name, stream, counts, job.budget)
+        case Format.PARQUET | Format.BOOK | Format.PDF:
+            with archives.seekable(stream, options.limits.whole) as file:
+                yield from _held(source, format, file, job)
+        case _:
+            yield from _text(source, format, job)
+
+
+def _held(source: _Source, format: Format, file: BinaryIO, job: _Job) -> Iterator[Document | Unreadable]:
+    """What can only be read as a whole file."""
+    match format:
+        case Format.PARQUET:
+            yield from columns.rows(source.name, file, job.options.field, job.budget, source.start, source.stop)
+        case Format.BOOK:
+            yield from books.chapters(source.name, file, job.counts, job.budget)
+        case _:
+            yield from pdfs.documents(source.name, file, job.options.limits)
+
+
+def _text(source: _Source, format: Format, job: _Job) -> Iterator[Document | Unreadable]:
+    """What is characters from its beginning to its end."""
+    options, counts = job.options, job.counts
+    encoding = detect(source.stream.peek(SAMPLE), options.encoding)
+    if encoding is None:
+        raise Refused(texts.NOT_TEXT)
+    if encoding.wide:
+        source.stream.read(encoding.mark)
+        source = replace(source, stream=Stream(Narrowed(source.stream, encoding.wide)))
+        encoding = replace(encoding, mark=0)
+    name, stream, start, stop = source.name, source.stream, source.start, source.stop
     match format:
         case Format.JSON_LINES:
-            yield from jsons.lines(
-                source.name, source.stream, encoding, options.field, counts, source.start, source.stop
-            )
+            yield from jsons.lines(name, stream, encoding, options.field, counts, start, stop)
+        case Format.JSON:
+            yield from jsons.whole(name, stream, encoding, options.field, counts)
+        case Format.TABLE:
+            layout = tables.layout(stream.peek(SAMPLE), encoding, suffix_of(source.path), options.field)
+            yield from tables.rows(name, stream, encoding, layout, counts, start, stop)
         case Format.HTML:
-            encoding = webpages.declared(encoding, sample) if not options.encoding else encoding
-            page = (
-                texts.decoded(data, encoding, counts, first=number == 0) for number, data in texts.blocks(source.stream)
-            )
-            yield from texts.pieces(source.name, webpages.paragraphs(page))
+            if not options.encoding:
+                encoding = webpages.declared(encoding, stream.peek(SAMPLE))
+            page = texts.decoded_blocks(stream, encoding, counts)
+            yield from texts.pieces(name, webpages.paragraphs(page))
         case _:
-            yield from texts.documents(
-                source.name, kind_of(format), source.stream, encoding, counts, source.start, source.stop
-            )
+            yield from texts.documents(name, kind_of(format), stream, encoding, counts, start, stop)
 
 
-def _narrow(folder: Path, entry: Entry, options: Options) -> bool:
-    """Can the file be cut at bytes that are newlines?"""
-    file = opened(folder, entry)
-    if isinstance(file, Unreadable):
-        return False
-    with file:
-        encoding = detect(_sample(file), options.encoding)
+def _cuts(file: BinaryIO, entry: Entry, options: Options, size: int) -> Iterator[int]:
+    """Where a file can be cut. Raises Refused when it cannot be read at all."""
+    stream = Stream(file, file, entry.size)
+    sample = stream.peek(SAMPLE)
+    format = format_of(entry.name, sample)
+    if format is Format.PARQUET:
+        yield from _spaced(columns.row_groups(file), size)
+    if format in BYTES and (format is Format.MAILBOX or _narrow(detect(sample, options.encoding))):
+        if format is Format.TABLE:
+            at = 0
+            for offset, _ in tables.blocks(stream):
+                if offset >= at + size:
+                    yield (at := offset)
+        else:
+            yield from range(step := max(1, size // texts.BLOCK) * texts.BLOCK, entry.size, step)
+
+
+def _narrow(encoding: Encoding | None) -> bool:
+    """Is each newline a byte?"""
     return encoding is not None and not encoding.wide
 
 
-def _sample(file: BinaryIO) -> bytes:
-    try:
-        return file.read(SAMPLE)
-    except OSError:
-        return b""  # whoever reads the file will say so
+def _spaced(groups: list[int], size: int) -> Iterator[int]:
+    """The row groups with which a part begins, but for the first."""
+    held = 0
+    for number, weight in enumerate(groups):
+        if held >= size:
+            yield number
+            held = 0
+        held += weight

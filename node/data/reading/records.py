@@ -10,7 +10,7 @@ from node.data.reading.streams import CHUNK, Stream
 
 MAX_RECORD = 16 << 20  # bytes
 LINE = re.compile(rb"\n")
-_OVERLAP = 16  # bytes, longer than any separator
+_OVERLAP = 256  # bytes, longer than any separator with what it looks ahead to
 
 
 @dataclass(frozen=True, slots=True)

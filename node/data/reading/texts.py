@@ -86,6 +86,12 @@ def decoded(data: bytes, encoding: Encoding, counts: Counts, *, first: bool = Fa
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def decoded_blocks(stream: Stream, encoding: Encoding, counts: Counts) -> Iterator[str]:
+    """A text from its beginning to its end, block by block. Raises Refused."""
+    for number, data in blocks(stream):
+        yield decoded(data, encoding, counts, first=number == 0)
+
+
 def pieces(name: str, paragraphs: Iterable[str], kind: Kind = "prose") -> Iterator[Document | Unreadable]:
     """Paragraphs as they come, gathered into documents of at most PIECE characters; a lone one has the plain name."""
     full: str | None = None

@@ -10,6 +10,7 @@ from node.data.document import Document, Message, Unreadable
 from node.data.reading import jsons
 from node.data.reading.read import Entry, Options, Part, documents, inventory, split
 from node.data.reading.records import MAX_RECORD
+from node.data.reading.texts import NOTHING
 from tests.node.data.reading.conftest import Read
 
 
@@ -60,3 +61,40 @@ def test_parts_read_apart_are_the_whole(tmp_path: Path) -> None:
     assert len(parts) > 5
     assert [item for part in parts for item in documents(tmp_path, part)] == whole
     assert list(documents(tmp_path, Part(entry), start=399)) == whole[399:]
+
+
+def test_a_json_file_is_a_list_of_records_or_one(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"text": "one"}, {"text": "two"}, [], "three"], indent=2))
+    (tmp_path / "b.json").write_bytes(json.dumps({"data": [{"t": "x"}, {"t": "y"}], "text": "größer"}).encode("utf-16"))
+    (tmp_path / "c.json").write_text('{"text": "a"}\n{"text": "b"}')
+    (tmp_path / "d.json").write_text('[{"text": "a"}, {"text": "b"')
+    (tmp_path / "e.json").write_text("[]")
+    without = 'without text in the field "text" (name the right one)'
+    assert read() == [
+        Document("a.json!1", "one"), Document("a.json!2", "two"), Unreadable("a.json!3", without),
+        Document("a.json!4", "three"), Document("b.json", "größer"),
+        Document("c.json", "a"), Document("c.json!2", "b"),
+        Document("d.json!1", "a"), Unreadable("d.json", jsons.BROKEN), Unreadable("e.json", NOTHING),
+    ]  # fmt: skip
+    found = read(Options(field="data.t"))
+    assert [Document("b.json.1", "x"), Document("b.json.2", "y")] == [one for one in found if isinstance(one, Document)]
+
+
+def test_a_long_list_is_read_record_by_record(tmp_path: Path, read: Read) -> None:
+    texts = [f"word {number} " * (200_000 if number == 50 else 2000) for number in range(100)]
+    (tmp_path / "a.json").write_text(json.dumps([{"text": text} for text in texts]))
+    found = read()
+    assert all(isinstance(one, Document) for one in found)
+    words = sum(len(one.text.split()) for one in found if isinstance(one, Document))
+    assert words == sum(len(text.split()) for text in texts)
+    assert [one.name for one in found if "!51" in one.name] == [f"a.json!51!{number}" for number in (1, 2)]
+
+
+def test_json_nested_without_end_and_records_without_end_are_told(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "a.json").write_text('{"a": ' + "[" * 100_000)
+    (tmp_path / "b.json").write_text('[{"text": "a"}, "' + "x" * (MAX_RECORD + (3 << 20)))
+    (tmp_path / "c.json").write_text("[1,2")
+    assert read()[:3] == [
+        Unreadable("a.json", jsons.BROKEN), Document("b.json!1", "a"), Unreadable("b.json", jsons.TOO_LONG),
+    ]  # fmt: skip
+    assert read()[-1] == Unreadable("c.json!2", 'without text in the field "text" (name the right one)')
