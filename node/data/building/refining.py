@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.data import cleaning, screening
+from node.data import cleaning, privacy, screening
 from node.data.building.choices import Choices
 from node.data.building.plan import Part, Unit
 from node.data.chats import exports
@@ -166,6 +166,12 @@ def stages(choices: Choices) -> list[Filter]:
     if choices.clean:
         found += cleaning.stages(
             cleaning.Options(choices.languages, True, choices.no_rules, choices.rules, choices.web_rules)
+        )
+    if choices.blank:
+        found.append(
+            privacy.Privacy(
+                privacy.Options(words=choices.blank_list, spacy_model=choices.spacy_model, country=choices.country)
+            )
         )
     abuse = screening.Options(choices.toxicity, choices.toxicity_threshold, choices.abuse_list)
     return [*found, *screening.stages(abuse)]
