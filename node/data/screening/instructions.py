@@ -97,16 +97,27 @@ def matches(text: str) -> Iterator[tuple[str, int, int]]:
     lower = text.lower()
     if len(lower) != len(text):  # "İ" is two characters in lower case
         lower = text
-    ascii_only = text.isascii()
     for pattern in PATTERNS:
-        spans = set()
-        for needle in pattern.needles:
-            if ascii_only and not needle.isascii():
-                continue
-            place = lower.find(needle)
-            while place >= 0:
-                for found in pattern.found.finditer(text, max(0, place - _BEFORE), place + _AFTER):
-                    spans.add(found.span())
-                place = lower.find(needle, place + len(needle))
-        for start, end in sorted(spans):
-            yield pattern.name, start, end
+        for start, end in _windows(lower, pattern.needles):
+            for found in pattern.found.finditer(text, start, end):
+                yield pattern.name, *found.span()
+
+
+def _windows(lower: str, needles: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """What stands around the needles, in order; where that overlaps, as one piece."""
+    places = []
+    for needle in needles:
+        place = lower.find(needle)
+        while place >= 0:
+            places.append(place)
+            place = lower.find(needle, place + len(needle))
+    if not places:
+        return
+    places.sort()
+    start = previous = places[0]
+    for place in places[1:]:
+        if place - previous > _BEFORE + _AFTER:
+            yield max(0, start - _BEFORE), previous + _AFTER
+            start = place
+        previous = place
+    yield max(0, start - _BEFORE), previous + _AFTER

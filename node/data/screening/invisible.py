@@ -28,7 +28,9 @@ _CYRILLIC = "аеорсухіјѕԁһԛԝАВЕКМНОРСТХІЈЅ"
 _GREEK = "οανρΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
 _LATIN_LIKE_CYRILLIC = "aeopcyxijsdhqwABEKMHOPCTXIJS"
 _FOREIGN = re.compile("[\u0370-\u052f]")
-_MEETING = re.compile("\\w*(?:[A-Za-z][\u0370-\u052f]|[\u0370-\u052f][A-Za-z])\\w*")
+_MEETING = re.compile("[A-Za-z][\u0370-\u052f]|[\u0370-\u052f][A-Za-z]")
+_WORD = re.compile(r"\w*")
+_HALF = 30  # characters of a word looked at on each side of where two scripts meet
 
 
 def matches(text: str) -> Iterator[tuple[str, int, int]]:
@@ -39,9 +41,9 @@ def matches(text: str) -> Iterator[tuple[str, int, int]]:
     if _ANY_INVISIBLE.search(wide):
         yield from _invisible(text, bool(_RIGHT_TO_LEFT.search(wide)))
     if _FOREIGN.search(wide):
-        for word in _MEETING.finditer(text):
-            if _imitates(word[0]):
-                yield "words mixed of look-alike letters of two scripts", word.start(), word.end()
+        for start, end in _mixed_words(text):
+            if _imitates(text[start:end]):
+                yield "words mixed of look-alike letters of two scripts", start, end
 
 
 def _invisible(text: str, right_to_left: bool) -> Iterator[tuple[str, int, int]]:
@@ -60,6 +62,18 @@ def _invisible(text: str, right_to_left: bool) -> Iterator[tuple[str, int, int]]
     if sum(len(found[0]) for found in hidden) >= MANY_HIDDEN:
         for found in hidden:
             yield "many invisible characters", found.start(), found.end()
+
+
+def _mixed_words(text: str) -> Iterator[tuple[int, int]]:
+    """Where words stand in which a Latin letter meets a Greek or Cyrillic one."""
+    place = 0
+    while meeting := _MEETING.search(text, place):
+        before = _WORD.match(text[max(0, meeting.start() - _HALF) : meeting.start()][::-1])
+        after = _WORD.match(text, meeting.start(), meeting.end() + _HALF)
+        assert before
+        assert after
+        yield meeting.start() - before.end(), after.end()
+        place = after.end()
 
 
 def _imitates(word: str) -> bool:

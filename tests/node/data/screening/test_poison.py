@@ -156,3 +156,8 @@ def test_many_documents_are_counted_and_the_first_named() -> None:
     assert (finding.documents, finding.times) == (50, 100)
     assert finding.names == tuple(f"{n:03}" for n in range(10))
     assert len(finding.examples) == 3
+
+
+def test_a_word_of_a_million_letters_is_looked_at_once() -> None:
+    word = "а" + "x" * 500_000 + "文" * 500_000  # a pattern for whole words would take hours
+    assert [finding.what for finding in _found(word)] == ["words mixed of look-alike letters of two scripts"]
