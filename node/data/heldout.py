@@ -7,7 +7,7 @@ is held out. What that promises to friends with one key:
     The normalised texts that anybody trains on and those that anybody is scored on have nothing in common.
 
 - It holds for texts as they stood in the file (`is_held_out` before pseudonyms and blanking) and, since two texts may
-  become one by blanking, for texts as they are learnt (the same again after the last stage: `fate`, `kept`).
+  become one by blanking, for texts as they are learnt (the same again after the last stage: `fate`).
 - What is read before a scored message in its test, as context, is not scored; it may have been trained on.
 - Short texts ("ok, see you then") say nothing about anybody: they are never scored and may always be trained on.
 - It says nothing of a part of a text: a paragraph of a long message that somebody else has as prose, a quotation.
@@ -120,59 +120,8 @@ def _seed(group_key: bytes) -> int:
     return int.from_bytes(hmac.digest(group_key, b"which run of words decides", hashlib.sha256)[:8], "big")
 
 
-def parted(group_key: bytes, text: str) -> tuple[str, str]:
-    """A document's paragraphs as they stand in the file, in two texts: what may be trained on, what is tested."""
-    parts: dict[bool, list[str]] = {False: [], True: []}
-    for paragraph in paragraphs(text):
-        parts[is_held_out(group_key, paragraph)].append(paragraph)
-    return "\n\n".join(parts[False]), "\n\n".join(parts[True])
-
-
-def kept(group_key: bytes, text: str, *, tested: bool) -> str:
-    """What of such a part still belongs there, now that stages have changed its words; the rest is set aside."""
-    return "\n\n".join(one for one in paragraphs(text) if is_held_out(group_key, one) is tested)
-
-
 def set_aside(clusters: Iterable[Collection[Member]], fates: Mapping[Member, Fate]) -> set[Member]:
     """The members that would be trained on although a near duplicate of theirs is held out, here or on another PC."""
     held = (Fate.TEST, Fate.SET_ASIDE)
     near = (cluster for cluster in clusters if any(fates[member] in held for member in cluster))
     return {member for cluster in near for member in cluster if fates[member] is Fate.TRAIN}
-
-
-class Sorter:
-    """Gives each text of one collection its fate. Test files, where there are any, must be shown first."""
-
-    def __init__(self, group_key: bytes, *, test_files: bool) -> None:
-        assert len(group_key) == KEY_BYTES
-        self._key = group_key
-        self._test_files = test_files
-        self._seen: set[bytes] = set()
-        self._tested: set[bytes] = set()
-
-    def fate(self, paragraph: str, *, in_test_file: bool = False) -> Fate:
-        """Where this paragraph belongs, the first time that it is shown."""
-        if self.repeated(paragraph):
-            return Fate.REPEATED
-        return self.message_fate(paragraph, in_test_file=in_test_file)
-
-    def repeated(self, text: str) -> bool:
-        """Whether this text was shown before."""
-        mark = _mark(text)
-        known = mark in self._seen
-        self._seen.add(mark)
-        return known
-
-    def message_fate(self, text: str, *, in_test_file: bool = False) -> Fate:
-        """Where what somebody said belongs, however often it is said."""
-        if in_test_file:
-            if not is_short(normalised(text)):
-                self._tested.add(_mark(text))
-            return Fate.TEST
-        if is_held_out(self._key, text) or _mark(text) in self._tested:
-            return Fate.SET_ASIDE if self._test_files else Fate.TEST
-        return Fate.TRAIN
-
-
-def _mark(text: str) -> bytes:
-    return hashlib.blake2b(normalised(text).encode(), digest_size=16).digest()

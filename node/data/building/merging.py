@@ -22,7 +22,7 @@ from node.data.duplicates.index import Index
 from node.data.duplicates.marks import Marks
 from node.data.duplicates.signatures import Signatures
 from node.data.duplicates.sizes import BANDS, BINS
-from node.data.heldout import Fate
+from node.data.heldout import Fate, is_short, normalised
 from node.data.screening import Poison
 from node.data.shards import Position, Shards
 
@@ -115,11 +115,13 @@ class Merger:
                 yield Part(fate, SEPARATOR.join(kept[fate]))
 
     def _conversation(self, words: Words, known: Known) -> Iterable[Part]:
-        """Who repeats themselves in conversations is not cut out of them."""
+        """Who repeats themselves in conversations is not cut out of them; nor is an "ok" that a test file has, too."""
         messages = [Message(role, content, speaker) for role, content, speaker, *_ in words["said"]]
         fates = [
-            self._fate(known, mark, Fate(by_key), tested=words["tested"], repeats=True)
-            for *_, mark, by_key in words["said"]
+            self._fate(
+                known, mark, Fate(by_key), tested=words["tested"] and not is_short(normalised(said)), repeats=True
+            )
+            for _, said, _, mark, by_key in words["said"]
         ]
         self.counts.update(f"{its} paragraphs" for its in fates)
         return [whole(messages)] if words["tested"] else cut(messages, fates)

@@ -19,11 +19,11 @@ from node.data import cleaning, privacy, screening
 from node.data.building.choices import Choices
 from node.data.building.plan import Part, Unit
 from node.data.chats import exports
-from node.data.chats.parts import marked
+from node.data.chats.parts import marked, message_fate
 from node.data.chats.people import Pseudonyms
-from node.data.document import Counts, Document, Dropped, Message, Unreadable
+from node.data.document import Counts, Document, Dropped, Unreadable
 from node.data.duplicates.signatures import signatures, words_of
-from node.data.heldout import Fate, fate, normalised, paragraphs
+from node.data.heldout import fate, normalised, paragraphs
 from node.data.reading import read as reading
 from node.data.reading.files import CHANGED, Entry, opened, shown, unchanged
 from node.data.reading.read import Options
@@ -132,12 +132,6 @@ def aligned(raw: Sequence[str], refined: Sequence[str]) -> Iterator[Sequence[str
         if text is not None and place is not None:
             yield ()
             at, changed = place + 1, 0
-
-
-def message_fate(group_key: bytes, message: Message) -> Fate:
-    """By the words that it had in the file, and by those that it has now."""
-    now = fate(group_key, message.content)
-    return now if message.held is (now is Fate.TEST) else Fate.SET_ASIDE
 
 
 def mark(text: str) -> str:

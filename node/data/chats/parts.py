@@ -33,7 +33,7 @@ def parts(document: Document, group_key: bytes) -> Iterator[Part]:
     Where only the owner speaks, there is nothing to reply to: their words are prose, a paragraph each message.
     """
     said = [message for message in document.messages if message.content.strip()]
-    yield from cut(said, [_fate(group_key, message) for message in said])
+    yield from cut(said, [message_fate(group_key, message) for message in said])
 
 
 def marked(document: Document, group_key: bytes) -> Document:
@@ -61,7 +61,8 @@ def whole(messages: Sequence[Message]) -> Part:
     return _part(Fate.TEST, [{"role": one.role, "content": one.content} for one in messages])
 
 
-def _fate(group_key: bytes, message: Message) -> Fate:
+def message_fate(group_key: bytes, message: Message) -> Fate:
+    """By the words that it had in the file, and by those that it has now."""
     now = fate(group_key, message.content)
     if message.held is (now is Fate.TEST):
         return now

@@ -14,14 +14,11 @@ from node.data.chats.said import mention
 from node.data.heldout import (
     LONG,
     Fate,
-    Sorter,
     fate,
     is_held_out,
     is_short,
-    kept,
     normalised,
     paragraphs,
-    parted,
     set_aside,
 )
 
@@ -32,39 +29,14 @@ long = st.integers(0, 60).map(lambda n: f"this is paragraph {n} of a text")
 folders = st.lists(dressed | long, max_size=30)
 
 
-def fates(texts: list[str], *, test_files: bool = False) -> list[tuple[str, Fate]]:
-    sorter = Sorter(KEY, test_files=test_files)
-    return [(normalised(text), sorter.fate(text)) for text in texts]
-
-
-def chosen(sorted_texts: list[tuple[str, Fate]], fate: Fate) -> set[str]:
-    return {text for text, its_fate in sorted_texts if its_fate is fate}
-
-
-@QUIET
-@given(folders, folders, st.booleans())
-def test_nobody_trains_on_what_another_is_tested_on(ana: list[str], bo: list[str], bo_names_test_files: bool) -> None:
-    mine, theirs = fates(ana), fates(bo, test_files=bo_names_test_files)
-    assert not chosen(mine, Fate.TEST) & chosen(theirs, Fate.TRAIN)
-    assert not chosen(mine, Fate.TRAIN) & chosen(theirs, Fate.TEST)
-
-
 @QUIET
 @given(folders, folders)
-def test_a_named_test_file_s_words_are_not_trained_on_by_the_same_friend(tests: list[str], rest: list[str]) -> None:
-    sorter = Sorter(KEY, test_files=True)
-    tested = {normalised(text) for text in tests if sorter.fate(text, in_test_file=True) is Fate.TEST}
-    trained = {normalised(text) for text in rest if sorter.fate(text) is Fate.TRAIN}
-    assert tested == {normalised(text) for text in tests}
-    assert not tested & trained
+def test_nobody_trains_on_what_another_is_tested_on(ana: list[str], bo: list[str]) -> None:
+    def chosen(folder: list[str], wanted: Fate) -> set[str]:
+        return {normalised(text) for text in folder if fate(KEY, text) is wanted}
 
-
-@QUIET
-@given(folders)
-def test_a_repeated_paragraph_counts_once(texts: list[str]) -> None:
-    twice = fates(texts + texts)
-    kept = [text for text, fate in twice if fate is not Fate.REPEATED]
-    assert len(kept) == len(set(kept)) == len({normalised(text) for text in texts})
+    assert not chosen(ana, Fate.TEST) & chosen(bo, Fate.TRAIN)
+    assert not chosen(ana, Fate.TRAIN) & chosen(bo, Fate.TEST)
 
 
 def test_a_message_is_the_same_however_it_is_dressed() -> None:
@@ -123,17 +95,6 @@ def test_a_text_of_several_forms_is_tested_only_in_words_that_nobody_trains_on()
     assert fate(KEY, free[0], free[1]) is Fate.TRAIN
     assert fate(KEY, held[0], free[0]) is fate(KEY, free[0], held[0]) is Fate.SET_ASIDE
     assert fate(KEY, held[0], "short") is Fate.SET_ASIDE
-
-
-def test_a_document_is_parted_and_its_parts_are_looked_at_again_after_the_stages() -> None:
-    text = "\n\n".join(f"a paragraph with number {number}" for number in range(200))
-    train, test = parted(KEY, text)
-    assert sorted([*paragraphs(train), *paragraphs(test)]) == sorted(paragraphs(text))
-    assert kept(KEY, train, tested=False) == train
-    assert kept(KEY, test, tested=True) == test
-    blanked = "a paragraph with number [card]"  # what all of them become
-    everything = kept(KEY, blanked, tested=False), kept(KEY, blanked, tested=True)
-    assert sorted(everything) == ["", blanked]
 
 
 def test_near_duplicates_of_what_is_held_out_are_set_aside() -> None:

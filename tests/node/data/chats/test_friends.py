@@ -208,3 +208,14 @@ def test_no_friend_is_named_in_what_another_learns() -> None:
         others = [name for who, name in friend.names.items() if name != friend.me]
         assert words
         assert not {part for name in others for part in re.findall(r"[A-Z]\w+|\d{6,}", name)} & words
+
+
+def test_what_is_short_in_a_named_test_file_is_trained_on_elsewhere(tmp_path: Path) -> None:
+    talk = [("user", "are you coming?"), ("assistant", "ok"), ("user", "when?"), ("assistant", "at nine")]
+    more = [*talk, ("user", "and who else?"), ("assistant", "all of us")]
+    for name, said in (("test.jsonl", talk), ("rest.jsonl", more)):
+        turns = [{"role": role, "content": content} for role, content in said]
+        (tmp_path / name).write_text(json.dumps({"messages": turns}))
+    build(Wish(tmp_path / "home", tmp_path, "talk", Choices(hold_out=("test.jsonl",))), KEY)
+    (trained,) = shards.read(tmp_path / "home" / "data" / "talk", "train")
+    assert [turn["content"] for turn in trained["json"]["messages"]] == [content for _, content in more]
