@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from shared.job import Curriculum
@@ -42,6 +43,8 @@ class Samples:
     def __init__(self, text: Text, length: int, curriculum: Curriculum = "none") -> None:
         self._text, self._length = text, length
         self._ids = np.asarray(text.ids)  # slicing a memmap itself costs more than copying a window
+        self._every = _stretches(self._ids, length + 1)
+        self._every_reply = None if text.replies is None else _stretches(np.asarray(text.replies), length)
         self._chosen: NDArray[np.int64] | None = None  # the windows in their order; None: all of them, scattered
         self._predicted: NDArray[np.uint32] | None = None
         count = -(-len(text.ids) // length)
@@ -62,43 +65,35 @@ class Samples:
 
     def predicted(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many tokens each of these windows predicts. Positions count on from pass to pass."""
-        windows = self._windows(positions)
+        starts = self.starts(positions)
         if self._predicted is not None:
-            return self._predicted[windows].astype(np.int64)
-        return np.minimum(self._length, len(self._ids) - 1 - windows * self._length)
+            return self._predicted[starts // self._length].astype(np.int64)
+        return np.minimum(self._length, len(self._ids) - 1 - starts)
 
-    def window(self, position: int) -> tuple[NDArray[np.int64], Predicted]:
-        """Its ids [length + 1], and which of ids[1:] are learnt."""
-        ids, predicted = np.empty((1, self._length + 1), np.int64), np.ones((1, self._length), np.bool_)
-        self.fill(np.array([position]), np.zeros(1, np.int64), ids, predicted)
-        return ids[0], predicted[0]
+    def starts(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in the text these windows begin."""
+        places = positions % self._count
+        windows = scattered(places, self._count) if self._chosen is None else self._chosen[places]
+        return windows * self._length
 
-    def fill(
-        self, positions: NDArray[np.int64], rows: NDArray[np.int64], ids: NDArray[np.int64], predicted: Predicted
-    ) -> None:
-        """Put the windows into those rows of `ids` [n, length + 1], and unmark in `predicted` [n, length], which is all
-        True, which of ids[:, 1:] are not learnt.
+    def at(self, starts: NDArray[np.int64]) -> tuple[Ids, Predicted | None]:
+        """The ids of the windows there [n, length + 1], and which of ids[:, 1:] are learnt [n, length] (None: all).
 
         The last id is only guessed. What is missing at the text's end is filled from its beginning and not predicted.
         """
-        source, replies, size, reach = self._ids, self._text.replies, len(self._ids), self._length + 1
-        starts = self._windows(positions) * self._length
-        for row, start in zip(rows.tolist(), starts.tolist(), strict=True):
-            if start + reach <= size:
-                ids[row] = source[start : start + reach]
-                if replies is not None:
-                    predicted[row] = replies[start + 1 : start + reach]
-            else:
-                places = np.arange(start, start + reach)
-                ids[row] = np.take(source, places, mode="wrap")
-                predicted[row] = places[1:] < size
-                if replies is not None:
-                    predicted[row] &= np.take(replies, places[1:], mode="wrap") != 0
+        size, replies = len(self._ids), self._text.replies
+        if starts.max() + self._length < size:
+            return self._every[starts], None if self._every_reply is None else self._every_reply[starts + 1] != 0
+        places = starts[:, None] + np.arange(self._length + 1)
+        predicted = places[:, 1:] < size
+        if replies is not None:
+            predicted &= np.take(replies, places[:, 1:], mode="wrap") != 0
+        return np.take(self._ids, places, mode="wrap"), predicted
 
-    def _windows(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which windows those are, in the order of the text."""
-        places = positions % self._count
-        return scattered(places, self._count) if self._chosen is None else self._chosen[places]
+
+def _stretches(numbers: NDArray[Any], length: int) -> NDArray[Any]:
+    """[every place, length]: a view of the numbers that needs no memory."""
+    return sliding_window_view(numbers, length) if len(numbers) >= length else np.empty((0, length), numbers.dtype)
 
 
 def scattered(index: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -15,20 +14,30 @@ from numpy.typing import NDArray
 
 from node.data.ledger import reading_from, reading_words
 from node.data.order import Reading, Rows, Text, ahead, reading, together
-from node.data.samples import Samples
+from node.data.samples import Ids, Predicted, Samples
 from node.train.engine import MicroBatch
 from node.train.job import Deal
 from node.train.ranks import Ranks
 
 Words = dict[str, Any]
 AT_ONCE = 64  # steps whose windows are looked up together
-LAID_READY = 8 << 20  # bytes of ids, or one step's, that are laid ready together: handing them over costs time
+LAID_READY = 4 << 20  # ids, or one step's, that are laid ready together: handing them over costs time
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     micro_batches: list[MicroBatch]  # this rank's
     tokens: int  # predicted in the whole step, over all ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Some steps' windows as they are stored, which is a quarter of what they are as a batch."""
+
+    first: int  # of the steps
+    tokens: list[int]  # predicted in each
+    ids: NDArray[Any]  # [steps, micro-batches, rows, length + 1]
+    predicted: NDArray[np.bool_] | None  # [steps, micro-batches, rows, length]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +67,23 @@ class Feed:
         places = np.array(deal.places(ranks.rank, ranks.world))  # [micro-batches, rows]
         self._real = (places < deal.sequences).sum(axis=1).tolist()
         self._places = np.where(places < deal.sequences, places, 0)  # filled up with the step's first window
-        step_bytes = 8 * places.size * (deal.length + 1)
-        self._together = max(1, min(AT_ONCE, LAID_READY // step_bytes))
-        self._ready: dict[int, Step] = {}
-        self._next: tuple[int, Future[dict[int, Step]]] | None = None
+        self._together = max(1, min(AT_ONCE, LAID_READY // (places.size * (deal.length + 1))))
+        self._laid: Laid | None = None
+        self._coming: tuple[int, Future[Laid]] | None = None
         self.waited = 0.0  # seconds that steps have waited for their windows, all together
 
     def step(self, number: int) -> Step:
         """The windows of the round's step `number`, counted from 0."""
-        if number not in self._ready:
-            began = time.monotonic()
-            coming = self._next[1] if self._next is not None and self._next[0] == number else None
-            self._ready = coming.result() if coming is not None else self._laid_out(number)
-            after = number + self._together
-            self._next = after, self._thread.submit(self._laid_out, after)
-            self.waited += time.monotonic() - began
-        return self._ready.pop(number)
+        began = time.monotonic()
+        laid = self._laid
+        if laid is None or not laid.first <= number < laid.first + self._together:
+            coming = self._coming[1] if self._coming is not None and self._coming[0] == number else None
+            self._laid = laid = coming.result() if coming is not None else self._laid_out(number)
+            self._coming = number + self._together, self._thread.submit(self._laid_out, number + self._together)
+        at = number - laid.first
+        step = Step([_batch(laid, at, micro, real) for micro, real in enumerate(self._real)], laid.tokens[at])
+        self.waited += time.monotonic() - began
+        return step
 
     def read(self, steps: int) -> Reading:
         """What the round has read once that many steps are done."""
@@ -90,29 +100,23 @@ class Feed:
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(cancel_futures=True)
 
-    def _laid_out(self, number: int) -> dict[int, Step]:
+    def _laid_out(self, number: int) -> Laid:
         """The steps from `number` on that are laid ready together."""
-        steps, sequences = self._together, self._deal.sequences
-        rows = self._rows_to(number + steps)[self._place(number) : self._place(number + steps)]
-        tokens = np.zeros(len(rows), np.int64)
-        mine = rows[(np.arange(steps)[:, None] * sequences + self._places.reshape(1, -1)).ravel()]
-        ids = np.empty((len(mine), self._deal.length + 1), np.int64)
-        predicted = np.ones((len(mine), self._deal.length), np.bool_)
+        count = self._together
+        rows = self._rows_to(number + count)[self._place(number) : self._place(number + count)]
+        mine = (np.arange(count)[:, None, None] * self._deal.sequences + self._places).ravel()
+        tokens = np.empty(len(rows), np.int64)
+        parts: list[tuple[NDArray[np.bool_], Ids, Predicted | None]] = []
         for which, samples in enumerate(self._samples):
-            every, here = rows[:, 0] == which, np.flatnonzero(mine[:, 0] == which)
-            tokens[every] = samples.predicted(rows[every, 1])
-            samples.fill(mine[here, 1], here, ids, predicted)
-        in_step = tokens.reshape(steps, sequences).sum(axis=1).tolist()
-        batches = self._batches(ids, predicted)
-        return {number + at: Step([next(batches) for _ in self._real], in_step[at]) for at in range(steps)}
-
-    def _batches(self, ids: NDArray[np.int64], predicted: NDArray[np.bool_]) -> Iterator[MicroBatch]:
-        """Micro-batches, one after the other; they share the memory of both arrays."""
-        micro = self._places.shape[1]
-        every: list[bool] = np.all(predicted.reshape(-1, micro * self._deal.length), axis=1).tolist()
-        pieces = zip(torch.from_numpy(ids).split(micro), torch.from_numpy(predicted).split(micro), every, strict=True)
-        for (these, learnt, all_of_them), real in zip(pieces, cycle(self._real)):
-            yield MicroBatch(these, real, None if all_of_them else learnt)
+            these = rows[:, 0] == which
+            tokens[these] = samples.predicted(rows[these, 1])
+            here = these[mine]
+            if here.any():
+                parts.append((here, *samples.at(samples.starts(rows[mine[here], 1]))))
+        ids, predicted = _joined(parts)
+        shape = (count, *self._places.shape, -1)
+        in_step = tokens.reshape(count, -1).sum(axis=1).tolist()
+        return Laid(number, in_step, ids.reshape(shape), None if predicted is None else predicted.reshape(shape))
 
     def _place(self, step: int) -> int:
         """Where in the order that step begins."""
@@ -125,3 +129,23 @@ class Feed:
             more = max(needed, 2 * len(self._rows), AT_ONCE * self._deal.sequences)
             self._rows = ahead(self._texts, self._read, self._owed, more)
         return self._rows
+
+
+def _batch(laid: Laid, at: int, micro: int, real: int) -> MicroBatch:
+    ids = torch.from_numpy(laid.ids[at, micro].astype(np.int64))
+    if laid.predicted is None or laid.predicted[at, micro].all():
+        return MicroBatch(ids, real)
+    return MicroBatch(ids, real, torch.from_numpy(laid.predicted[at, micro]))
+
+
+def _joined(parts: list[tuple[NDArray[np.bool_], Ids, Predicted | None]]) -> tuple[Ids, Predicted | None]:
+    """Windows of several texts, each where it belongs (True), as one array."""
+    if len(parts) == 1:
+        return parts[0][1:]
+    ids = np.empty((len(parts[0][0]), parts[0][1].shape[1]), parts[0][1].dtype)
+    predicted = np.ones((len(ids), ids.shape[1] - 1), np.bool_)
+    for here, these, learnt in parts:
+        ids[here] = these
+        if learnt is not None:
+            predicted[here] = learnt
+    return ids, predicted
