@@ -46,31 +46,17 @@ def convert(file: Path, target: Path) -> None:
 
 def converted(file: Path) -> Tokenizer:
     """That tokenizer. Raises OwnerMustAct when it would give other ids."""
-    made, original = _sentencepiece(file) if file.suffix == SENTENCEPIECE else _tiktoken(file)
-    special = made.encode_special_tokens
-    made.encode_special_tokens = True
-    for text in (SAMPLE, *SAMPLE.splitlines(), "", " ", "\n", "x"):
-        if made.encode(text, add_special_tokens=False).ids != list(original(text)):
-            raise OwnerMustAct(
-                f"{file} cannot be turned into a tokenizer.json that gives the same tokens. Ask whoever made it for "
-                "its tokenizer.json, or train a tokenizer: potluck node data tokenizer"
-            )
-    made.encode_special_tokens = special
-    return made
+    return from_model(file.read_bytes(), str(file)) if file.suffix == SENTENCEPIECE else _tiktoken(file)
 
 
-def _sentencepiece(file: Path) -> tuple[Tokenizer, Callable[[str], Sequence[int]]]:
+def from_model(data: bytes, name: str) -> Tokenizer:
+    """The tokenizer of a SentencePiece model's bytes. Raises OwnerMustAct when it is none or would give other ids."""
     import sentencepiece
 
     try:
-        processor = sentencepiece.SentencePieceProcessor(model_proto=file.read_bytes())
+        original = sentencepiece.SentencePieceProcessor(model_proto=data)
     except RuntimeError as error:
-        raise OwnerMustAct(f"{file} is not a SentencePiece model ({error}).") from error
-    return from_proto(processor.serialized_model_proto()), processor.encode
-
-
-def from_proto(data: bytes) -> Tokenizer:
-    """The tokenizer of a SentencePiece model's bytes."""
+        raise OwnerMustAct(f"{name} is not a SentencePiece model ({error}).") from error
     # The module inside sentencepiece wants a newer protobuf than grpc allows.
     messages = import_module("transformers.utils.sentencepiece_model_pb2_new")
     converters = import_module("transformers.convert_slow_tokenizer")
@@ -82,10 +68,10 @@ def from_proto(data: bytes) -> Tokenizer:
     made: Tokenizer = converters.SpmConverter.build_tokenizer_from_spm_proto(proto, vocabulary)
     control = [piece.piece for piece in proto.pieces if piece.type == piece.CONTROL]
     made.add_special_tokens([AddedToken(word, special=True, normalized=False) for word in control])
-    return made
+    return _same(made, original.encode, name)
 
 
-def _tiktoken(file: Path) -> tuple[Tokenizer, Callable[[str], Sequence[int]]]:
+def _tiktoken(file: Path) -> Tokenizer:
     import tiktoken
 
     ranks = _ranks(file)
@@ -99,7 +85,20 @@ def _tiktoken(file: Path) -> tuple[Tokenizer, Callable[[str], Sequence[int]]]:
     made: Tokenizer = converters.TikTokenConverter(os.fspath(file), split, extra_special_tokens=None).converted()
     made.add_special_tokens([AddedToken(END, special=True, normalized=False)])
     encoding = tiktoken.Encoding("file", pat_str=split, mergeable_ranks=ranks, special_tokens={})
-    return made, encoding.encode_ordinary
+    return _same(made, encoding.encode_ordinary, str(file))
+
+
+def _same(made: Tokenizer, original: Callable[[str], Sequence[int]], name: str) -> Tokenizer:
+    """`made`, once it has said the same as the original. Raises OwnerMustAct."""
+    made.encode_special_tokens = True
+    for text in (SAMPLE, *SAMPLE.splitlines(), "", " ", "\n", "x"):
+        if made.encode(text, add_special_tokens=False).ids != list(original(text)):
+            raise OwnerMustAct(
+                f"{name} cannot be turned into a tokenizer.json that gives the same tokens. Ask whoever made it for "
+                "its tokenizer.json, or train a tokenizer: potluck node data tokenizer"
+            )
+    made.encode_special_tokens = False
+    return made
 
 
 def _ranks(file: Path) -> dict[bytes, int]:
