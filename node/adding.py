@@ -23,6 +23,32 @@ async def add(
     arguments += [part for glob in hold_out for part in ("--hold-out", glob)]
     arguments += ["--group-key-file", str(home / "pki" / "group.key")]
     arguments += ["--replace"] if replace else []
+    done = await _performed(home, arguments, progress, f"Reading {folder}")
+    return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, "skipped_words": [], **done}
+
+
+async def learn_tokenizer(
+    home: Path, names: list[str], out: Path, words: int, kind: str, progress: Callable[[float, str], None]
+) -> Words:
+    """A tokenizer of these collections' text; returns what is to be told. Raises OwnerMustAct in the child's words."""
+    known = collections(home)
+    if unknown := [name for name in names if name not in known]:
+        raise OwnerMustAct(f"There is no collection called {unknown[0]}. Look: potluck node data list")
+    names = names or list(known)
+    if not names:
+        raise OwnerMustAct("There is no text here yet. Add some: potluck node data add FOLDER --name NAME")
+    arguments = ["train-tokenizer", "--home", str(home), "--out", str(out.resolve()), "--words", str(words)]
+    return await _performed(home, [*arguments, "--kind", kind, *names], progress, "Learning a tokenizer")
+
+
+async def convert_tokenizer(home: Path, file: Path, out: Path) -> Words:
+    """A tokenizer.json of a SentencePiece or tiktoken file. Raises OwnerMustAct in the child's words."""
+    arguments = ["convert-tokenizer", "--out", str(out.resolve()), str(file.resolve())]
+    return await _performed(home, arguments, lambda share, words: None, f"Converting {file}")
+
+
+async def _performed(home: Path, arguments: list[str], progress: Callable[[float, str], None], what: str) -> Words:
+    """What the child says when it is done."""
     log = home / "log" / "data.log"
     child = await Child.start("node.data", arguments, log)
     done: Words | None = None
@@ -38,8 +64,8 @@ async def add(
     finally:
         await child.stop()
     if done is None:
-        raise OwnerMustAct(f"Reading {folder} failed (exit code {child.returncode}); {log} says more.")
-    return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, "skipped_words": [], **done}
+        raise OwnerMustAct(f"{what} failed (exit code {child.returncode}); {log} says more.")
+    return done
 
 
 def agree(home: Path, name: str, tell_host: bool) -> None:

@@ -204,6 +204,27 @@ def data_list(as_json: Json = False) -> None:
         showing.show_collections(rows)
 
 
+@data.command("tokenizer")
+def data_tokenizer(
+    out: Annotated[Path, typer.Argument(help="The folder for the new tokenizer.json.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Collections to learn from (default: all).")] = None,
+    words: Annotated[int, typer.Option(help="Size of the vocabulary.")] = 16_384,
+    kind: Annotated[str, typer.Option(help="bpe, of bytes; or sentencepiece, of characters.")] = "bpe",
+    of: Annotated[Path | None, typer.Option(metavar="FILE", help="Convert this .model or .tiktoken file.")] = None,
+) -> None:
+    """Learn a tokenizer from this PC's own training text, or make a tokenizer.json of a file of another kind."""
+    from node import adding
+
+    if of is not None:
+        say(f"Written: {asyncio.run(adding.convert_tokenizer(default_home(), of, out))['file']}")
+        return
+    progress = progress_line("tokenizer")
+    told = asyncio.run(adding.learn_tokenizer(default_home(), names or [], out, words, kind, progress))
+    say(f"{told['words']:,} words learnt from {told['documents']:,} documents; {told['dropped']:,} that only one "
+        f"document has a use for were left out. Written: {told['file']}")  # fmt: skip
+    say(told["sentence"])
+
+
 def progress_line(what: str) -> Callable[[float, str], None]:
     """A line that is written over on a terminal, and silence in a pipe."""
     if not sys.stderr.isatty():

@@ -11,13 +11,15 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from node.data import tokens
 from node.data.building.build import Progress, Wish, build, cores_here
 from node.data.building.choices import choices_from
 from node.data.collection import NameTaken, read_group_key, read_meta, write_meta
+from node.data.tokenizers import convert, training
 from shared.ending import owners_trouble
 from shared.models import default_cache, usual_tokenizer
 
@@ -66,9 +68,18 @@ def tokenise(options: argparse.Namespace) -> Words:
     return _tokenised(options.collection, options.tokenizer)
 
 
+def train_tokenizer(options: argparse.Namespace) -> Words:
+    folders = [options.home / "data" / name for name in options.collections]
+    return training.train(folders, options.out, options.words, options.kind, _bytes_teller("learning words"))
+
+
+def convert_tokenizer(options: argparse.Namespace) -> Words:
+    convert.convert(options.file, options.out / "tokenizer.json")
+    return {"file": str(options.out / "tokenizer.json")}
+
+
 def _tokenised(collection: Path, tokenizer: Path) -> Words:
-    say({"fact": "progress", "share": 1.0, "words": "counting tokens"})
-    folder = tokens.tokenise(collection, tokenizer)
+    folder = tokens.tokenise(collection, tokenizer, _bytes_teller("counting tokens"))
     counts = json.loads((folder / "meta.json").read_bytes())
     return {"name": read_meta(collection)["name"], **counts}
 
@@ -83,6 +94,21 @@ def _teller() -> Any:
         if done in (total, kept) or time.monotonic() - last >= STEP:
             last = time.monotonic()
             say({"fact": "progress", "share": done / max(total, 1), "done": done, "total": total, "kept": kept})
+
+    return tell
+
+
+def _bytes_teller(what: str) -> Callable[[int, int], None]:
+    """Progress by bytes of text, a few times a second at most, with how many a second."""
+    began, first, last = time.monotonic(), -1, 0.0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal first, last
+        first = done if first < 0 else first
+        if time.monotonic() - last >= STEP:
+            last = time.monotonic()
+            speed = (done - first) / max(last - began, 1e-9)
+            say({"fact": "progress", "share": done / max(total, 1), "words": f"{what}, {speed / 1e6:.1f} MB/s"})
 
     return tell
 
@@ -122,6 +148,17 @@ def _options() -> argparse.Namespace:
     tokenising.set_defaults(perform=tokenise)
     tokenising.add_argument("--collection", type=Path, required=True)
     tokenising.add_argument("--tokenizer", type=Path, required=True)
+    learning = commands.add_parser("train-tokenizer", help="collections -> a tokenizer.json learnt from them")
+    learning.set_defaults(perform=train_tokenizer)
+    learning.add_argument("--home", type=Path, required=True)
+    learning.add_argument("--out", type=Path, required=True, help="the folder of the new tokenizer.json")
+    learning.add_argument("--words", type=int, default=16_384, help="size of the vocabulary (default: 16384)")
+    learning.add_argument("--kind", choices=get_args(training.Kind), default="bpe")
+    learning.add_argument("collections", nargs="+", metavar="NAME")
+    converting = commands.add_parser("convert-tokenizer", help="a SentencePiece or tiktoken file -> tokenizer.json")
+    converting.set_defaults(perform=convert_tokenizer)
+    converting.add_argument("--out", type=Path, required=True)
+    converting.add_argument("file", type=Path)
     return parser.parse_args()
 
 

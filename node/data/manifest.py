@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,14 @@ from shared.errors import OwnerMustAct
 Words = dict[str, Any]
 NAME = "manifest.json"
 FORMAT = 1
-_APART = {NAME, "meta.json", "journal.json"}  # what changes without the data
 
 
-def files_of(folder: Path) -> Words:
-    """Size in bytes and SHA-256 of each file right in the folder. Reads them all."""
+def files_of(paths: Iterable[Path]) -> Words:
+    """Size in bytes and SHA-256 of each file, by its name. Reads them all."""
     found = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.name not in _APART and not path.name.startswith("."):
-            with open(path, "rb") as file:
-                found[path.name] = {
-                    "bytes": path.stat().st_size,
-                    "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-                }
+    for path in sorted(paths):
+        with open(path, "rb") as file:
+            found[path.name] = {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     return found
 
 
@@ -49,7 +44,7 @@ def write_manifest(
     """
     words = {
         "format": FORMAT, "counts": counts, "filters": filters, "licence": licence, "shard_bytes": shard_bytes,
-        "files": files_of(collection), "tokens": {},
+        "files": files_of(collection.glob("*.tar")), "tokens": {},
     }  # fmt: skip
     _save(collection, words)
     return words

@@ -123,7 +123,7 @@ def _make(
     counts = encoding.write(collection, beside, tokenizer, template, progress)
     (beside / cache.JOURNAL).unlink(missing_ok=True)
     words = {"tokenizer": tokenizer.digest, "edition": edition, "format": FORMAT, **counts}
-    words["files"] = manifest.files_of(beside)
+    words["files"] = manifest.files_of([*beside.glob("train.*"), *beside.glob("held.*")])
     write(beside / "meta.json", json.dumps(words, indent=2, sort_keys=True).encode())
     shutil.rmtree(target, ignore_errors=True)
     os.replace(beside, target)

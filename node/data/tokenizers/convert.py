@@ -41,6 +41,10 @@ SPLITS = {50_256: GPT2, 100_256: _CL100K, 128_000: _LLAMA3, 199_998: _O200K}  # 
 
 def convert(file: Path, target: Path) -> None:
     """Write the tokenizer.json of a .model or .tiktoken file. Raises OwnerMustAct when it cannot be the same."""
+    if file.suffix not in KINDS:
+        raise OwnerMustAct(f"{file} is neither a SentencePiece .model nor a .tiktoken file. Name it as what it is.")
+    if not file.is_file():
+        raise OwnerMustAct(f"There is no file {file}. Check the spelling.")
     write(target, converted(file).to_str().encode())
 
 
