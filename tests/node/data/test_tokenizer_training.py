@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
+from node import adding
+from node.data.collection import write_meta
 from node.data.shards import Shards
 from node.data.tokenizers import training
 from node.data.tokenizers.tokenizer import open_tokenizer
@@ -69,3 +72,17 @@ def test_too_little_text_is_said(tmp_path: Path, folder: Path) -> None:
             out.write(facts={}, text="".join(map(chr, range(0x4E00, 0x5200))))
     with pytest.raises(OwnerMustAct, match="could not learn 600 words"):
         train([tmp_path], tmp_path / "out", 600, "sentencepiece")
+
+
+@pytest.mark.slow
+def test_the_command_learns_and_converts(tmp_path: Path, folder: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    (home / "data").mkdir(parents=True)
+    folder.rename(home / "data" / "letters")
+    write_meta(home / "data" / "letters", {"name": "letters"})
+    told = asyncio.run(adding.learn_tokenizer(home, [], out, 600, "bpe", lambda share, words: None))
+    assert told["words"] == open_tokenizer(out / "tokenizer.json").words
+    with pytest.raises(OwnerMustAct, match="no collection called diary"):
+        asyncio.run(adding.learn_tokenizer(home, ["diary"], out, 600, "bpe", lambda share, words: None))
+    with pytest.raises(OwnerMustAct, match="neither a SentencePiece"):
+        asyncio.run(adding.convert_tokenizer(home, out / "tokenizer.json", out))
