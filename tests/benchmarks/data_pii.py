@@ -7,6 +7,7 @@ the formats' definitions, and what only looks like it. Speed is told beside it, 
 from __future__ import annotations
 
 import gzip
+import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,14 @@ def speed(privacy: Privacy, kind: Kind, texts: Iterator[str]) -> str:
     since = process_time()
     found = sum(len(hits) for document in documents for hits in privacy.hits(document))
     seconds = process_time() - since
-    return f"{size / 1e6 / seconds:.1f} MB/s on {size / 1e6:.0f} MB of {kind} ({found / size * 1e6:.0f} findings a MB)"
+    since = process_time()
+    for document in documents:
+        re.findall(r"\w+", document.text)
+    words = process_time() - since
+    return (
+        f"{size / 1e6 / seconds:.1f} MB/s on {size / 1e6:.0f} MB of {kind} ({found / size * 1e6:.0f} findings a MB), "
+        f"where taking it apart into words goes at {size / 1e6 / words:.0f} MB/s"
+    )
 
 
 def manuals() -> Iterator[str]:

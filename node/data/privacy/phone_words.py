@@ -7,7 +7,7 @@ import re
 # Ends where the number begins: a word for it, then little words and signs.
 TELLS = re.compile(
     r"""(?:
-    \b(?:tel|telephone|telefon\w{0,3}|téléphone|teléfono|teléf|telefono|telefone|telefoon|fon|phone|mobile?|mobil\w{0,7}
+    \b(?:tel|tél|telephone|telefon\w{0,3}|téléphone|teléfono|teléf|telefono|telefone|telefoon|fon|phone|mobile?|mobil\w{0,7}
         |cell|cellphone|cellular\w?|celular|call|ring|text[ ](?:me|us|him|her|them)|sms|whats[ ]?app|signal|telegram
         |viber|fax|handy\w{0,8}|ruf\w{0,8}|anruf\w{0,4}|erreich\w{0,5}|durchwahl|hotline|portable|fixe|appel\w{0,4}
         |joignable|joindre|gsm|móvil|movil|fijo|llám\w{0,4}|llam\w{0,4}|komórk\w{0,3}|zadzwoń|dzwoń|dzwonić

@@ -87,7 +87,7 @@ def _end_of_number(
         digits = sum(stop - begin for begin, stop in groups[:count])
         if digits < 6:
             return None
-        if digits > 17 or not _may_end(text, end) or "  " in text[start:end]:
+        if digits > 17 or not _may_end(text, end) or "  " in text[start:end] or _is_open(text[start + 1 : end]):
             continue
         if abroad:
             good = digits >= 8 and _is_abroad(text[start:end], plus, _is_told(text, lowered, start, end))
@@ -100,6 +100,10 @@ def _end_of_number(
         if good:
             return end
     return None
+
+
+def _is_open(written: str) -> bool:
+    return written.count("(") > written.count(")")
 
 
 def _is_told(text: str, lowered: str, start: int, end: int) -> bool:

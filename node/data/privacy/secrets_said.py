@@ -52,10 +52,9 @@ _KEY_FOR = re.compile(
     r"(?:api|access|auth|account|encryption|signing|shared|licen[sc]e|private|storage|secret)[_ -]?\Z"
 )
 _SIGN = (
-    r"(?:[\w-]{0,24})[\"'`]?"
-    r"(?P<sign>\s{0,3}(?:=>|:=|[=:])\s{0,3}"
-    r"|\s(?:is|was|ist|lautet|war|heißt|est|c'est|es|era|fue|to|auf"
-    r"|jest|to jest|brzmi)\s(?:now\s|jetzt\s|also\s)?[:]?\s?|\s?は\s?)"
+    r"(?:[\w-]{0,24}[\"'`]?(?P<sign>\s{0,3}(?:=>|:=|[=:])\s{0,3})"
+    r"|\s(?:is|was|ist|lautet|war|heißt|est|c'est|es|era|fue|to|auf|jest|to jest|brzmi)\s"
+    r"(?:now\s|jetzt\s|also\s)?:?\s?|\s?は\s?)"
 )
 _NAMES = tuple(
     (start, re.compile(start + rest + _SIGN), password)
@@ -73,7 +72,7 @@ _QUERY = re.compile(
 _WITH_PASSWORD = re.compile(r"://([^\s/:@\"'<>\[\]]{0,100}:[^\s/@\"'<>\[\]]{1,200})@(?=[\w\[])")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|-|/)[A-Za-z_$][\w$]*)*\Z")
 _STANDS_FOR = re.compile(
-    r"\A&|\$|\{\{|%[(\w]|<\w|\.\.\.|…|\*{3}|x{4}|your|example|change.?me|placeholder|redacted|\bdummy|_here|insert",
+    r"\A&|\A~?/[A-Za-z]|\$|\{\{|%[(\w]|<\w|\.\.\.|…|\*{3}|x{4}|your|example|change.?me|placeholder|redacted|\bdummy|_here|insert",
     re.IGNORECASE,
 )
 _PLACEHOLDERS = (":pass", ":password", ":passwd", ":pwd", ":secret")
@@ -107,7 +106,7 @@ def secrets_said(text: str, lowered: str, code: bool) -> Iterator[Hit]:
 
 def _value(text: str, name: re.Match[str], password: bool, code: bool) -> tuple[int, int] | None:
     """Where the value is, if it is one to hide."""
-    said = not re.search("[:=]", name["sign"])
+    said = name["sign"] is None
     if quoted := _QUOTED.match(text, name.end()):
         group = next(number for number in (2, 3, 4, 5) if quoted[number] is not None)
         value = quoted[group]
@@ -153,10 +152,10 @@ def _mixed(value: str) -> bool:
 
 def _is_setting(text: str, name: re.Match[str], bare: re.Match[str]) -> bool:
     """DB_PASSWORD=letmein, alone on its line."""
+    if name["sign"] != "=" or text[bare.end() : bare.end() + 1] not in ("", "\n"):
+        return False
     line = text[text.rfind("\n", max(0, name.start() - 60), name.start()) + 1 : name.start("sign")]
-    return (
-        name["sign"] == "=" and bool(_WORDS_OF_A_SECRET.match(line)) and text[bare.end() : bare.end() + 1] in ("", "\n")
-    )
+    return bool(_WORDS_OF_A_SECRET.match(line))
 
 
 def _random(value: str, least: int) -> bool:

@@ -10,13 +10,16 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from node.data.privacy.kinds import Hit, Kind
 from shared.errors import OwnerMustAct
 
+Phrase = tuple[tuple[str, ...], Kind]  # its words, folded
+
 _MOST_WORDS = 100_000
+_FEW = 40  # phrases: so many are looked for one by one, more by taking the text apart
+_ACCENT = re.compile("[\u0300-\u036f]+")
 _NO_BLANKS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"  # scripts without them
 _WORD = re.compile(rf"(?:[^\W_{_NO_BLANKS}]|[\u0300-\u036f])+")
 _APART = re.compile(r"[\s\W_]{1,4}")
@@ -48,14 +51,12 @@ class OwnWords:
 
     def __init__(self, words: Iterable[str]) -> None:
         """Raises OwnerMustAct if something on it is too short to look for."""
-        self._by_first: dict[str, list[tuple[tuple[str, ...], Kind]]] = defaultdict(list)
+        self._by_longest: dict[str, list[Phrase]] = defaultdict(list)
         self._unspaced: list[tuple[str, re.Pattern[str], Kind]] = []
         for number, line in enumerate(dict.fromkeys(words)):
             if number >= _MOST_WORDS:
                 raise OwnerMustAct(f"The list of words to blank has more than {_MOST_WORDS:,} lines. Shorten it.")
             self._add(line)
-        for phrases in self._by_first.values():
-            phrases.sort(key=lambda phrase: -len(phrase[0]))
 
     def _add(self, line: str) -> None:
         words, kind = _kind_of(line)
@@ -70,26 +71,34 @@ class OwnWords:
             return
         for spelling in {words, words.casefold().translate(_UMLAUTS)}:
             phrase = tuple(fold(word) for word in _WORD.findall(spelling))
-            self._by_first[phrase[0]].append((phrase, kind))
+            self._by_longest[max(phrase, key=len)].append((phrase, kind))
 
     def __call__(self, text: str) -> Iterator[Hit]:
         """Of a plain text."""
         for first, pattern, kind in self._unspaced:
             if first in text:
                 yield from (Hit(found.start(), found.end(), kind) for found in pattern.finditer(text))
-        if not self._by_first:
-            return
-        if any(fold(word) in self._by_first for word in set(_WORD.findall(text))):
+        by_first = self._to_look_for(fold(text)) if self._by_longest else {}
+        if by_first:
             for word in _WORD.finditer(text):
-                if hit := self._at(text, word):
-                    yield hit
+                for phrase, kind in by_first.get(fold(word[0]), ()):
+                    if (end := _end_of(text, word.end(), phrase)) is not None:
+                        yield Hit(word.start(), end, kind)
+                        break
 
-    def _at(self, text: str, word: re.Match[str]) -> Hit | None:
-        for phrase, kind in self._by_first.get(fold(word[0]), ()):
-            end = _end_of(text, word.end(), phrase)
-            if end is not None:
-                return Hit(word.start(), end, kind)
-        return None
+    def _to_look_for(self, folded: str) -> dict[str, list[Phrase]]:
+        """By first word, the longest phrases first: those of which the longest word is in the text."""
+        if len(self._by_longest) <= _FEW:
+            there = [word for word in self._by_longest if word in folded]
+        else:
+            there = [word for word in set(_WORD.findall(folded)) if word in self._by_longest]
+        by_first: dict[str, list[Phrase]] = defaultdict(list)
+        for word in there:
+            for phrase, kind in self._by_longest[word]:
+                by_first[phrase[0]].append((phrase, kind))
+        for phrases in by_first.values():
+            phrases.sort(key=lambda phrase: -len(phrase[0]))
+        return by_first
 
 
 def _end_of(text: str, end: int, phrase: tuple[str, ...]) -> int | None:
@@ -109,12 +118,8 @@ def _kind_of(line: str) -> tuple[str, Kind]:
     return line.strip(), Kind.ADDRESS if _STREET.search(line) else Kind.NAME
 
 
-def fold(word: str) -> str:
+def fold(text: str) -> str:
     """Without case and accents: Müller and MULLER alike."""
-    return word.lower() if word.isascii() else _folded(word) if len(word) <= 64 else _folded.__wrapped__(word)
-
-
-@lru_cache(maxsize=1 << 16)
-def _folded(word: str) -> str:
-    apart = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(letter for letter in apart if not unicodedata.combining(letter)).translate(_LETTERS)
+    if text.isascii():
+        return text.lower()
+    return _ACCENT.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_LETTERS)

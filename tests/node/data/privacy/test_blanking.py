@@ -95,6 +95,8 @@ def test_private_data_becomes_its_placeholder(text: str, becomes: str) -> None:
         "https://user:password@example.org/",
         "Annabel Müllers Musterweg 55",
         "Boston, MA 02110-1301, USA",
+        "PWD=/home/anna2, modes 0600 (0644 if you must)",
+        "moved reset_password_mail to libldap-2.4-2.symbols",
     ],
 )
 def test_what_only_looks_like_it_stays(text: str) -> None:
