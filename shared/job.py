@@ -16,7 +16,8 @@ from shared.ids import Digest, RunId, is_digest, is_run
 
 UpdateKind = Literal["difference", "weights"]
 Codec = Literal["fp32", "bf16"]
-Attention = Literal["causal", "block_sparse", "block_sparse_anyway"]  # the second is refused in words
+# With "documents" a token sees its own document only; "block_sparse" is refused in words.
+Attention = Literal["causal", "documents", "block_sparse", "block_sparse_anyway"]
 Curriculum = Literal["none", "length", "diversity"]
 NOT_SPARSE = (
     "other programs give this model full attention, so after training with block-sparse attention it answers worse "

@@ -84,7 +84,9 @@ def lay_out(job: Job, blobs: Blobs, model: Digest, base: Path, tuned: Path, plac
         _write_json(tuned / "adapter_config.json", config)
     elif job.app is None:  # of a Flower app, arrays are all there is
         config = json.loads((base / "config.json").read_bytes())
-        sparse = {} if job.attention == "causal" else {"trained_with_attention": "block_sparse"}  # nobody else reads it
+        sparse = (
+            {"trained_with_attention": "block_sparse"} if job.attention == "block_sparse_anyway" else {}
+        )  # our own note
         _write_json(tuned / "config.json", {**config, **sparse, "dtype": "float32", "torch_dtype": "float32"})
     save_for_others(blobs.require(model), tuned / ("adapter_model.safetensors" if adapter else "model.safetensors"))
 

@@ -36,7 +36,7 @@ Friends ran the {job.base} (digest {job.app}) together, each on their own PC. Th
             "- The two halves of the adapter (A and B) are averaged apart. The mean of their products would be exact;\n"
             "  this is an approximation, as in most federated LoRA.\n"
         )
-    if job.attention != "causal":
+    if job.attention == "block_sparse_anyway":
         warnings += (
             "- It was trained with block-sparse attention (blocks of 64: the last 3, the first, about 2 others).\n"
             "  The usual programs give it full attention, which it never met in training: it may be worse there.\n"

@@ -34,17 +34,28 @@ class Text:
     documents: NDArray[np.float64]  # [n, 2]: the first place after it; its diversity
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Some windows of `length` tokens to predict."""
+
+    ids: Ids  # [n, length + 1]; the last is only guessed
+    predicted: Predicted | None  # [n, length]: which of ids[:, 1:] are learnt; None: all
+    places: NDArray[np.int64] | None  # [n, length]: of ids[:, :-1] in their documents; None: simply counted
+
+
 class Samples:
     """The windows of one text: `length` tokens to predict each, every token of the text in one of them.
 
     They need no memory but where replies or a curriculum choose among them: then a few numbers for each.
     """
 
-    def __init__(self, text: Text, length: int, curriculum: Curriculum = "none") -> None:
+    def __init__(self, text: Text, length: int, curriculum: Curriculum = "none", *, apart: bool = False) -> None:
+        """`apart`: tokens are to see their own document only, so windows tell their places in it."""
         self._text, self._length = text, length
         self._ids = np.asarray(text.ids)  # slicing a memmap itself costs more than copying a window
         self._every = _stretches(self._ids, length + 1)
         self._every_reply = None if text.replies is None else _stretches(np.asarray(text.replies), length)
+        self._ends = text.documents[:, 0].astype(np.int64) if apart else None
         self._chosen: NDArray[np.int64] | None = None  # the windows in their order; None: all of them, scattered
         self._predicted: NDArray[np.uint32] | None = None
         count = -(-len(text.ids) // length)
@@ -76,19 +87,28 @@ class Samples:
         windows = scattered(places, self._count) if self._chosen is None else self._chosen[places]
         return windows * self._length
 
-    def at(self, starts: NDArray[np.int64]) -> tuple[Ids, Predicted | None]:
-        """The ids of the windows there [n, length + 1], and which of ids[:, 1:] are learnt [n, length] (None: all).
-
-        The last id is only guessed. What is missing at the text's end is filled from its beginning and not predicted.
-        """
+    def at(self, starts: NDArray[np.int64]) -> Windows:
+        """The windows there. What is missing at the text's end is filled from its beginning and not predicted."""
         size, replies = len(self._ids), self._text.replies
         if starts.max() + self._length < size:
-            return self._every[starts], None if self._every_reply is None else self._every_reply[starts + 1] != 0
+            predicted = None if self._every_reply is None else self._every_reply[starts + 1] != 0
+            return Windows(self._every[starts], predicted, self._places(starts))
         places = starts[:, None] + np.arange(self._length + 1)
         predicted = places[:, 1:] < size
         if replies is not None:
             predicted &= np.take(replies, places[:, 1:], mode="wrap") != 0
-        return np.take(self._ids, places, mode="wrap"), predicted
+        return Windows(np.take(self._ids, places, mode="wrap"), predicted, self._places(starts))
+
+    def _places(self, starts: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Counted anew where a document begins; one that began before its window counts from there."""
+        if self._ends is None:
+            return None
+        found = np.tile(np.arange(self._length), (len(starts), 1))
+        first, last = (np.searchsorted(self._ends, starts + more, "left") for more in (1, self._length))
+        for row, start in enumerate(starts.tolist()):
+            for end in (self._ends[first[row] : last[row]] - start).tolist():
+                found[row, end:] = np.arange(self._length - end)
+        return found
 
 
 def _stretches(numbers: NDArray[Any], length: int) -> NDArray[Any]:

@@ -105,7 +105,8 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
         )
     care = Care(**(words.get("care") or {}))
     tokens = collect([Path(folder) for folder in words["data"]], base / "tokenizer.json")
-    samples = [Samples(text, job.sequence, job.curriculum) for text in tokens.texts]
+    apart = job.attention == "documents"
+    samples = [Samples(text, job.sequence, job.curriculum, apart=apart) for text in tokens.texts]
     samples = [each for each in samples if len(each)]
     if not samples:
         raise OwnerMustAct("There is nothing to learn in your text: no word follows another. Add some more.")
@@ -116,7 +117,7 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     # Plain torch keeps fp32 trainables and casts as it goes; DeepSpeed makes its own fp32 masters.
     half = machine.torch_type(precision) if fit.engine == "deepspeed" or job.lora is not None else torch.float32
     home = torch.device("cpu") if fit.engine == "deepspeed" and fit.zero == 3 else device
-    attend = machine.attention(device) if job.attention == "causal" else attention.register()
+    attend = _attend(job, device)
     model = build(base, job, half, home, attend, nf4=fit.base == "nf4")
     add_dropout(model, job.dropout)
     if fit.recompute:
@@ -141,6 +142,17 @@ def open_bench(words: dict[str, Any], ranks: Ranks, voice: Voice) -> Bench:
     )  # fmt: skip
     opened["step_seconds"] = _step_seconds(bench)
     return bench
+
+
+def _attend(job: Job, device: torch.device) -> str:
+    """What transformers calls the attention."""
+    match job.attention:
+        case "causal":
+            return machine.attention(device)
+        case "documents":
+            return "sdpa"  # flash-attn keeps documents apart in batches of one row only
+        case _:
+            return attention.register()
 
 
 def _engine_chosen(fit: Fit, world: int) -> Fit:

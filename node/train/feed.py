@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from node.data.ledger import reading_from, reading_words
 from node.data.order import Reading, Rows, Text, ahead, reading, together
-from node.data.samples import Ids, Predicted, Samples
+from node.data.samples import Samples, Windows
 from node.train.engine import MicroBatch
 from node.train.job import Deal
 from node.train.ranks import Ranks
@@ -36,8 +36,7 @@ class Laid:
 
     first: int  # of the steps
     tokens: list[int]  # predicted in each
-    ids: NDArray[Any]  # [steps, micro-batches, rows, length + 1]
-    predicted: NDArray[np.bool_] | None  # [steps, micro-batches, rows, length]
+    windows: Windows  # of this rank: all rows of each micro-batch of each step
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,9 @@ class Feed:
             self._laid = laid = coming.result() if coming is not None else self._laid_out(number)
             self._coming = number + self._together, self._thread.submit(self._laid_out, number + self._together)
         at = number - laid.first
-        step = Step([_batch(laid, at, micro, real) for micro, real in enumerate(self._real)], laid.tokens[at])
+        first, size = at * len(self._real), self._places.shape[1]
+        batches = [_batch(laid.windows, (first + micro) * size, size, real) for micro, real in enumerate(self._real)]
+        step = Step(batches, laid.tokens[at])
         self.waited += time.monotonic() - began
         return step
 
@@ -106,17 +107,14 @@ class Feed:
         rows = self._rows_to(number + count)[self._place(number) : self._place(number + count)]
         mine = (np.arange(count)[:, None, None] * self._deal.sequences + self._places).ravel()
         tokens = np.empty(len(rows), np.int64)
-        parts: list[tuple[NDArray[np.bool_], Ids, Predicted | None]] = []
+        parts: list[tuple[NDArray[np.bool_], Windows]] = []
         for which, samples in enumerate(self._samples):
             these = rows[:, 0] == which
             tokens[these] = samples.predicted(rows[these, 1])
             here = these[mine]
             if here.any():
-                parts.append((here, *samples.at(samples.starts(rows[mine[here], 1]))))
-        ids, predicted = _joined(parts)
-        shape = (count, *self._places.shape, -1)
-        in_step = tokens.reshape(count, -1).sum(axis=1).tolist()
-        return Laid(number, in_step, ids.reshape(shape), None if predicted is None else predicted.reshape(shape))
+                parts.append((here, samples.at(samples.starts(rows[mine[here], 1]))))
+        return Laid(number, tokens.reshape(count, -1).sum(axis=1).tolist(), _joined(parts))
 
     def _place(self, step: int) -> int:
         """Where in the order that step begins."""
@@ -131,21 +129,29 @@ class Feed:
         return self._rows
 
 
-def _batch(laid: Laid, at: int, micro: int, real: int) -> MicroBatch:
-    ids = torch.from_numpy(laid.ids[at, micro].astype(np.int64))
-    if laid.predicted is None or laid.predicted[at, micro].all():
-        return MicroBatch(ids, real)
-    return MicroBatch(ids, real, torch.from_numpy(laid.predicted[at, micro]))
+def _batch(windows: Windows, first: int, size: int, real: int) -> MicroBatch:
+    """Those from `first` on as a micro-batch."""
+    rows = slice(first, first + size)
+    ids = torch.from_numpy(windows.ids[rows].astype(np.int64))
+    predicted = None if windows.predicted is None else windows.predicted[rows]
+    places = None if windows.places is None else torch.from_numpy(windows.places[rows])
+    if predicted is None or predicted.all():
+        return MicroBatch(ids, real, places=places)
+    return MicroBatch(ids, real, torch.from_numpy(predicted), places)
 
 
-def _joined(parts: list[tuple[NDArray[np.bool_], Ids, Predicted | None]]) -> tuple[Ids, Predicted | None]:
-    """Windows of several texts, each where it belongs (True), as one array."""
+def _joined(parts: list[tuple[NDArray[np.bool_], Windows]]) -> Windows:
+    """Windows of several texts, each where it belongs (True)."""
     if len(parts) == 1:
-        return parts[0][1:]
-    ids = np.empty((len(parts[0][0]), parts[0][1].shape[1]), parts[0][1].dtype)
+        return parts[0][1]
+    ((here, one), *_) = parts
+    ids = np.empty((len(here), one.ids.shape[1]), one.ids.dtype)
     predicted = np.ones((len(ids), ids.shape[1] - 1), np.bool_)
-    for here, these, learnt in parts:
-        ids[here] = these
-        if learnt is not None:
-            predicted[here] = learnt
-    return ids, predicted
+    places = None if one.places is None else np.empty(predicted.shape, np.int64)
+    for here, these in parts:
+        ids[here] = these.ids
+        if these.predicted is not None:
+            predicted[here] = these.predicted
+        if places is not None and these.places is not None:
+            places[here] = these.places
+    return Windows(ids, predicted, places)

@@ -98,7 +98,9 @@ def probe(bench: Bench, micro: int) -> Words:
 def _full(bench: Bench, micro: int) -> MicroBatch:
     """`micro` sequences at the run's full length, of the owner's own text."""
     samples = bench.samples[0]
-    return MicroBatch(torch.from_numpy(samples.at(samples.starts(np.arange(micro)))[0].astype(np.int64)), micro)
+    windows = samples.at(samples.starts(np.arange(micro)))
+    places = None if windows.places is None else torch.from_numpy(windows.places)
+    return MicroBatch(torch.from_numpy(windows.ids.astype(np.int64)), micro, places=places)
 
 
 if __name__ == "__main__":

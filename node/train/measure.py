@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from node.data.tokenizers.tokenizer import load
 from node.data.tokens import Tokens
@@ -29,6 +30,7 @@ class HeldOut:
 
     windows: list[torch.Tensor]  # int64 ids; neighbours share one token, so each but the first is predicted once
     scored: list[torch.Tensor]  # bool, for ids[1:] of each window: not the end-of-text tokens between documents
+    places: list[torch.Tensor] | None  # int64, of ids[:-1] of each window in their pieces, where those are kept apart
     tokens: int  # scored
     bytes: int  # of the scored tokens' text
 
@@ -46,13 +48,14 @@ class Measured(Protocol):
 
 def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
     """The first `evaluate_tokens` tokens of the held-out documents, cut into windows. None when there are none."""
-    pieces, marks = [np.empty(0, np.int64)], [np.empty(0, np.bool_)]
+    pieces, marks, counted = [np.empty(0, np.int64)], [np.empty(0, np.bool_)], [np.empty(0, np.int64)]
     length = 0
     for held in tokens.held:
         if length > job.evaluate_tokens:
             break
         pieces.append(np.append(held.ids.astype(np.int64), tokens.end))
         marks.append(np.append(np.ones(len(held.ids), np.bool_) if held.scored is None else held.scored != 0, False))
+        counted.append(np.arange(len(pieces[-1])))
         length += len(pieces[-1])
     stretch = np.concatenate(pieces)[: job.evaluate_tokens + 1]
     scored = np.concatenate(marks)[: job.evaluate_tokens + 1]
@@ -65,8 +68,20 @@ def held_out(tokens: Tokens, job: Job, tokenizer_json: Path) -> HeldOut | None:
     return HeldOut(
         [torch.from_numpy(stretch[at : at + size + 1].copy()) for at in starts],
         [torch.from_numpy(scored[at + 1 : at + size + 1].copy()) for at in starts],
+        _places(np.concatenate(counted)[: len(stretch) - 1], size) if job.attention == "documents" else None,
         int(scored.sum()), len(text.encode()),
     )  # fmt: skip
+
+
+def _places(counted: NDArray[np.int64], size: int) -> list[torch.Tensor]:
+    """Window by window; a piece that began before its window counts from there."""
+    found = []
+    for at in range(0, len(counted), size):
+        window = counted[at : at + size].copy()
+        begun = int(np.argmax(window == 0)) if (window == 0).any() else len(window)
+        window[:begun] = np.arange(begun)
+        found.append(torch.from_numpy(window))
+    return found
 
 
 def _context(config: Path) -> int:
@@ -88,7 +103,8 @@ def measure(bench: Measured) -> Metrics:
         mine = first + ranks.rank
         shown = min(mine, len(held.windows) - 1)
         ids = held.windows[shown]
-        losses = bench.engine.loss_sum(MicroBatch(ids[None], real=int(mine < len(held.windows))))
+        places = None if held.places is None else held.places[shown][None]
+        losses = bench.engine.loss_sum(MicroBatch(ids[None], int(mine < len(held.windows)), places=places))
         nats += float(losses[0][held.scored[shown]].double().sum())
     nats = ranks.total([nats])[0]
     loss = nats / held.tokens

@@ -25,12 +25,14 @@ Weights = NDArray[np.float32]
 class MicroBatch:
     """Token ids [rows, length + 1] (int64). The first `real` rows count; the others pad the last micro-batch.
 
-    Of them all tokens but the first are predicted, or those where `predicted` [rows, length] (bool) says so.
+    Of them all tokens but the first are predicted, or those where `predicted` [rows, length] (bool) says so. With
+    `places` [rows, length] (int64, counted anew from each document's first token) none sees another document.
     """
 
     ids: torch.Tensor
     real: int
     predicted: torch.Tensor | None = None
+    places: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

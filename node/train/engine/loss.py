@@ -41,8 +41,13 @@ def token_losses(model: nn.Module, batch: MicroBatch, device: torch.device, smoo
     ids = batch.ids.to(device)
     wanted = targets(batch).to(device)
     with _answering_losses(_head(model), wanted.flatten(), smoothing):
-        both = model(input_ids=ids[:, :-1].contiguous()).logits.view(*wanted.shape, 2)
+        both = model(input_ids=ids[:, :-1].contiguous(), **_places(batch, device)).logits.view(*wanted.shape, 2)
     return Losses(both[..., 0], both[..., 1])
+
+
+def _places(batch: MicroBatch, device: torch.device) -> dict[str, torch.Tensor]:
+    """Where they begin anew, transformers lets no token see what came before."""
+    return {} if batch.places is None else {"position_ids": batch.places.to(device)}
 
 
 def targets(batch: MicroBatch) -> torch.Tensor:

@@ -23,8 +23,8 @@ def text_of(ids: Any, replies: Any = None, ends: Any = None) -> Text:
 
 def window(samples: Samples, position: int) -> Any:
     """Its ids, and which of ids[1:] are predicted."""
-    ids, predicted = samples.at(samples.starts(np.array([position])))
-    return ids[0], np.ones(ids.shape[1] - 1, np.bool_) if predicted is None else predicted[0]
+    found = samples.at(samples.starts(np.array([position])))
+    return found.ids[0], np.ones(found.ids.shape[1] - 1, np.bool_) if found.predicted is None else found.predicted[0]
 
 
 @pytest.mark.parametrize(("size", "length"), [(1000, 16), (1003, 16), (16, 16), (5, 16), (2, 16), (97, 1)])
@@ -78,3 +78,15 @@ def test_diversity_does_not_fall_as_a_document_grows() -> None:
     assert diversity(draw) == pytest.approx(diversity(draw[: 64 * 20]), abs=0.02)
     assert diversity(np.arange(640, dtype=np.uint32)) == 1.0
     assert diversity(np.zeros(640, np.uint32)) == 1 / 64
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=12), st.integers(1, 20))
+def test_places_are_counted_anew_from_each_document_s_first_token(lengths: list[int], length: int) -> None:
+    ends = np.cumsum(lengths)
+    samples = Samples(text_of(range(ends[-1]), ends=ends), length, apart=True)
+    within = np.concatenate([np.arange(size) for size in lengths])
+    for position in range(len(samples)):
+        start = int(samples.starts(np.array([position]))[0])
+        (places,) = samples.at(np.array([start])).places  # type: ignore[misc]  # they are kept apart
+        for offset in range(min(length, ends[-1] - start)):
+            assert places[offset] == min(offset, within[start + offset])
