@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from node.data import tokens
+from node.data import packing, tokens
 from node.data.building.build import Progress, Wish, build, cores_here
 from node.data.building.choices import choices_from
 from node.data.collection import NameTaken, read_group_key, read_meta, write_meta
+from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.ending import owners_trouble
 from shared.models import default_cache, usual_tokenizer
@@ -78,6 +79,13 @@ def convert_tokenizer(options: argparse.Namespace) -> Words:
     return {"file": str(options.out / "tokenizer.json")}
 
 
+def pack(options: argparse.Namespace) -> Words:
+    sizes = options.length, options.shard_bytes
+    return packing.pack(
+        options.collection, options.tokenizer, options.out, *sizes, _bytes_teller("packing", "M tokens")
+    )
+
+
 def _tokenised(collection: Path, tokenizer: Path) -> Words:
     folder = tokens.tokenise(collection, tokenizer, _bytes_teller("counting tokens"))
     counts = json.loads((folder / "meta.json").read_bytes())
@@ -98,8 +106,8 @@ def _teller() -> Any:
     return tell
 
 
-def _bytes_teller(what: str) -> Callable[[int, int], None]:
-    """Progress by bytes of text, a few times a second at most, with how many a second."""
+def _bytes_teller(what: str, unit: str = "MB") -> Callable[[int, int], None]:
+    """Progress by bytes (or so) done, a few times a second at most, with how many a second."""
     began, first, last = time.monotonic(), -1, 0.0
 
     def tell(done: int, total: int) -> None:
@@ -108,7 +116,7 @@ def _bytes_teller(what: str) -> Callable[[int, int], None]:
         if time.monotonic() - last >= STEP:
             last = time.monotonic()
             speed = (done - first) / max(last - began, 1e-9)
-            say({"fact": "progress", "share": done / max(total, 1), "words": f"{what}, {speed / 1e6:.1f} MB/s"})
+            say({"fact": "progress", "share": done / max(total, 1), "words": f"{what}, {speed / 1e6:.1f} {unit}/s"})
 
     return tell
 
@@ -159,6 +167,13 @@ def _options() -> argparse.Namespace:
     converting.set_defaults(perform=convert_tokenizer)
     converting.add_argument("--out", type=Path, required=True)
     converting.add_argument("file", type=Path)
+    packs = commands.add_parser("pack", help="a collection -> WebDataset shards of packed tokens, for other trainers")
+    packs.set_defaults(perform=pack)
+    packs.add_argument("--collection", type=Path, required=True)
+    packs.add_argument("--tokenizer", type=Path, required=True)
+    packs.add_argument("--out", type=Path, required=True, help="a new folder")
+    packs.add_argument("--length", type=int, default=1024, help="tokens in a sample (default: 1024)")
+    packs.add_argument("--shard-bytes", type=int, default=SHARD, help="after which a tar ends (default: 1 GB)")
     return parser.parse_args()
 
 
