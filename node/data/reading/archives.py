@@ -25,7 +25,7 @@ from node.data.reading.limits import Budget, Refused
 from node.data.reading.streams import CHUNK, Readable, Stream
 from shared.errors import DiskFull
 
-DAMAGED = "damaged: it cannot be unpacked to its end"
+DAMAGED = "damaged: it cannot be read to its end"
 LOCKED = "locked with a password (unpack it yourself)"
 LEADS_OUT = "with a name that leads out of its archive"
 LINK = "a link or a device in an archive"
@@ -72,7 +72,7 @@ def zip_members(file: BinaryIO, label: str, budget: Budget) -> Iterator[Member |
         for info in archive.infolist():
             budget.member()
             name = info.filename
-            if info.is_dir() or _hidden(name):
+            if not name or name.endswith("/") or _hidden(name):
                 continue
             if reason := _why_not(name, info):
                 yield Unreadable(f"{label}!{shown(name)}", reason)

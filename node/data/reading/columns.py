@@ -9,19 +9,16 @@ from node.data.document import Document, Unreadable
 from node.data.reading.jsons import said
 from node.data.reading.limits import Budget, Refused
 from node.data.reading.tables import chosen, joined
-from node.data.reading.texts import NOTHING, PIECE
+from node.data.reading.texts import GARBLED, NOTHING, PIECE
 
 ROWS = 64  # held at a time
 BUFFER = 1 << 20  # bytes read at a time, for each column
 
 
 def row_groups(file: BinaryIO) -> list[int]:
-    """Bytes of each, packed. Raises Refused when it is no Parquet file."""
-    metadata = _opened(file).metadata
-    return [
-        sum(group.column(number).total_compressed_size for number in range(group.num_columns))
-        for group in (metadata.row_group(index) for index in range(metadata.num_row_groups))
-    ]
+    """Bytes of each, unpacked. Raises Refused when it is no Parquet file."""
+    metadata = _opened(file).metadata  # not a column's: for a damaged one the library ends the process
+    return [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
 
 
 def rows(
@@ -42,10 +39,16 @@ def rows(
         for index in range(start, stop):
             for batch in parquet.iter_batches(ROWS, row_groups=[index], columns=wanted, use_threads=False):
                 budget.unpack(max(batch.nbytes, len(batch)))
-                for row in batch.to_pylist():
+                try:
+                    held = batch.to_pylist()
+                except UnicodeDecodeError:
+                    yield Unreadable(f"{name}!{number + 1}", GARBLED)
+                    number += len(batch)
+                    continue
+                for row in held:
                     number += 1
                     yield from _row(f"{name}!{number}", row, wanted, field, talks=talks)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise Refused("a damaged Parquet file") from error
 
 
@@ -73,7 +76,10 @@ def _wanted(parquet: Any, field: str) -> tuple[list[str], bool]:
     texts = [one.name for one in schema if _is_text(one.type)]
     if not texts:
         raise Refused("a table without a column of text")
-    first = next(parquet.iter_batches(ROWS, row_groups=[0], columns=texts, use_threads=False)).to_pydict()
+    batch = next(parquet.iter_batches(ROWS, row_groups=[0], columns=texts, use_threads=False), None)
+    if batch is None:
+        raise Refused(NOTHING)
+    first = batch.to_pydict()
     columns = [[value for value in first[name] if isinstance(value, str)] for name in texts]
     return [texts[index] for index in chosen(texts, columns, "")], False
 
@@ -94,5 +100,5 @@ def _opened(file: BinaryIO) -> Any:
 
     try:
         return ParquetFile(file, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=False)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise Refused("not a Parquet file, or a damaged one") from error

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +32,7 @@ def pages(name: str, stream: Stream, counts: Counts, budget: Budget) -> Iterator
     guarded = _Guarded(stream)
     found = False
     try:
-        for number, record in enumerate(ArchiveIterator(guarded), 1):
+        for number, record in enumerate(_quietly(ArchiveIterator(guarded)), 1):
             guarded.left = None
             if (kind := _kind(record)) is not None:
                 for item in _page(f"{name}!{number}", record, kind, counts, budget):
@@ -42,6 +45,17 @@ def pages(name: str, stream: Stream, counts: Counts, budget: Budget) -> Iterator
         raise Refused(NO_CRAWL) from error
     if not found:
         yield Unreadable(name, NOTHING)
+
+
+def _quietly(records: Any) -> Iterator[Any]:
+    """The records, without what the library prints about them: addresses of pages are nobody's business."""
+    logging.getLogger("warcio").setLevel(logging.CRITICAL)
+    while True:
+        with contextlib.redirect_stderr(io.StringIO()):
+            record = next(records, None)
+        if record is None:
+            return
+        yield record
 
 
 class _Guarded:

@@ -34,6 +34,7 @@ _MAGIC = (
     b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"(\xb5/\xfd", b"OggS", b"ID3", b"fLaC", b"RIFF", b"SQLite format 3",
     b"\xd0\xcf\x11\xe0", b"\xca\xfe\xba\xbe", b"PAR1", b"wOFF", b"wOF2",
 )  # fmt: skip
+_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 REPLACEMENT = "\ufffd"
 
@@ -58,6 +59,8 @@ class Encoding:
         except UnicodeDecodeError:
             pass
         if self.other in _MANY_BYTES:
+            return _replacing(data, self.other)
+        if self.other and not _UTF8.search(data):
             return _replacing(data, self.other)
         lines = data.split(b"\n")
         other = self.other or _guess(b"\n".join(line for line in lines if not _is_utf8(line))[:SAMPLE])

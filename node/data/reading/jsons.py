@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from node.data.reading.encodings import Encoding
 from node.data.reading.limits import Refused
 from node.data.reading.records import LINE, MAX_RECORD, records
 from node.data.reading.streams import Stream
-from node.data.reading.texts import NOTHING, decoded, decoded_blocks, pieces
+from node.data.reading.texts import NOTHING, PIECE, decoded, decoded_blocks, pieces
 
 BROKEN = "not JSON, or not all of it"
 NOT_JSON = "with a line that is not JSON"
@@ -112,12 +112,22 @@ def said(label: str, value: Any, field: str = "") -> Iterator[Document | Unreada
     texts = (
         [value] if isinstance(value, str) and not field else list(_texts(value, (field or _DEFAULT_FIELD).split(".")))
     )
-    found = [value] if isinstance(value, str) and not field else _texts(value, (field or _DEFAULT_FIELD).split("."))
+    found: Iterable[str]
+    if isinstance(value, str) and not field:
+        found = [value]
+    elif isinstance(value, dict) and isinstance(plain := value.get(field or _DEFAULT_FIELD), str):
+        found = [plain]
+    else:
+        found = _texts(value, (field or _DEFAULT_FIELD).split("."))
     texts = [text for text in found if text.strip()]
     if not texts:
         yield Unreadable(label, f'without text in the field "{field or _DEFAULT_FIELD}" (name the right one)')
     for number, text in enumerate(texts, 1):
-        yield from pieces(label if len(texts) == 1 else f"{label}.{number}", [text])
+        part = label if len(texts) == 1 else f"{label}.{number}"
+        if len(text) <= PIECE:
+            yield Document(part, text)
+        else:
+            yield from pieces(part, [text])
 
 
 def _texts(value: Any, path: list[str]) -> Iterator[str]:

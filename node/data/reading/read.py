@@ -13,7 +13,7 @@ from node.data.document import Counts, Document, Unreadable
 from node.data.reading import archives, books, columns, crawls, jsons, mails, pdfs, tables, texts, webpages
 from node.data.reading.encodings import SAMPLE, Encoding, Narrowed, detect
 from node.data.reading.files import CHANGED, Entry, inventory, opened, shown, unchanged, why
-from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, suffix_of
+from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, not_read, suffix_of
 from node.data.reading.limits import USUAL, Budget, Exhausted, Limits, Refused
 from node.data.reading.streams import Stream
 
@@ -55,7 +55,7 @@ def split(folder: Path, entry: Entry, options: Options = AS_FOUND, size: int = P
             with file:
                 try:
                     starts += _cuts(file, entry, options, size)
-                except (OSError, Refused):
+                except (OSError, Refused, *_PARSERS):
                     starts = [0]  # whoever reads it will say so
     for start, stop in zip(starts, [*starts[1:], None], strict=True):
         yield Part(entry, start, stop)
@@ -87,6 +87,10 @@ def documents(
             yield Unreadable(name, CHANGED)
 
 
+# What the parsers of pyarrow, warcio, zipfile and email raise at bytes that their authors did not think of.
+_PARSERS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """Bytes to be read as the format that `path` says."""
@@ -114,7 +118,7 @@ def _read(source: _Source, job: _Job) -> Iterator[Document | Unreadable]:
         if not source.stream.peek(1):
             yield Unreadable(source.name, texts.NOTHING)
         elif format is Format.UNKNOWN:
-            yield Unreadable(source.name, f".{suffix_of(source.path)}: not a kind of file that is read")
+            yield Unreadable(source.name, not_read(source.path))
         elif format in (Format.GZIP, Format.ZSTANDARD, Format.TAR, Format.ZIP):
             yield from _packed(source, format, job)
         else:
@@ -123,6 +127,8 @@ def _read(source: _Source, job: _Job) -> Iterator[Document | Unreadable]:
         raise
     except Refused as refused:
         yield Unreadable(source.name, refused.reason)
+    except _PARSERS:
+        yield Unreadable(source.name, archives.DAMAGED)
 
 
 def _packed(source: _Source, format: Format, job: _Job) -> Iterator[Document | Unreadable]:

@@ -101,3 +101,11 @@ def test_a_file_an_empty_or_a_missing_folder_is_said_in_words(tmp_path: Path) ->
     for name, words in (("empty", "is empty"), ("absent", "There is no folder"), ("notes.txt", "is a file")):
         with pytest.raises(OwnerMustAct, match=words):
             list(inventory(tmp_path / name))
+
+
+def test_a_kind_that_is_not_read_is_told_by_its_suffix_if_it_has_one(tmp_path: Path, read: Read) -> None:
+    for name in ("a.docx", "Minutes of 3. May, second part"):
+        (tmp_path / name).write_text("x")
+    assert [one.reason for one in read() if isinstance(one, Unreadable)] == [
+        "not a kind of file that is read", ".docx: not a kind of file that is read",
+    ]  # fmt: skip

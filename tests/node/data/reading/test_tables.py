@@ -13,6 +13,7 @@ from pyarrow import parquet
 from node.data.document import Document, Message, Unreadable
 from node.data.reading import tables
 from node.data.reading.read import Entry, Options, Part, documents, inventory, split
+from node.data.reading.texts import GARBLED
 from tests.node.data.reading.conftest import Read
 
 LONG = [
@@ -112,3 +113,12 @@ def test_damaged_parquet_is_told(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.parquet").write_bytes(whole)
     assert all(isinstance(one, Unreadable) for one in read())
     assert [one.name for one in read()] == ["a.parquet", "cut.parquet"]
+
+
+def test_parquet_with_bytes_that_are_no_text_goes_on_after_them(tmp_path: Path, read: Read) -> None:
+    notes = pa.array([b"\xff\xfe bad"] + [one.encode() for one in LONG] * 40, pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), len(notes), notes.buffers())
+    parquet.write_table(pa.table({"note": broken}), tmp_path / "a.parquet")
+    found = read(Options(field="note"))
+    assert found[0] == Unreadable("a.parquet!1", GARBLED)
+    assert texts(found[1:]) == (LONG * 40)[63:]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from node.data.document import Document, Unreadable
 from node.data.reading import texts
-from node.data.reading.webpages import html_paragraphs
+from node.data.reading.webpages import html_paragraphs, paragraphs
 from tests.node.data.reading.conftest import Read
 
 
@@ -48,3 +50,20 @@ def test_a_page_of_any_length_comes_in_pieces(tmp_path: Path, read: Read) -> Non
 def test_a_page_without_words_is_told(tmp_path: Path, read: Read) -> None:
     (tmp_path / "a.html").write_text("<script>x()</script>")
     assert read() == [Unreadable("a.html", texts.NOTHING)]
+
+
+@pytest.mark.parametrize("bad", ["<a ", "<a b='", "<!--", "<![", "<?", "</", "<script>", "<a x=", "<textarea>"])
+def test_a_page_of_unfinished_tags_is_gone_through_once(bad: str) -> None:
+    assert list(html_paragraphs("<p>before</p>" + bad * (400_000 // len(bad)))) == ["before"]
+
+
+def test_signs_that_are_no_tags_are_words() -> None:
+    assert list(html_paragraphs("<p>1 < 2 <3 & 4 &lt; 5 &copy</p>")) == ["1 < 2 <3 & 4 < 5 ©"]
+
+
+def test_attributes_may_hold_anything() -> None:
+    page = """<p title="a > b" data-x='<p>'>One</p><img alt=don't>"""
+    page += """<script>if (a < b) "</p>"</SCRIPT ><p>Two<!-- > --></p>"""
+    assert list(html_paragraphs(page)) == ["One", "Two"]
+    for step in range(1, len(page)):  # wherever the file is cut
+        assert list(paragraphs([page[at : at + step] for at in range(0, len(page), step)])) == ["One", "Two"]
