@@ -36,8 +36,8 @@ _SUFFIXES = {
     Format.CODE: """
         py pyi pyx c h cc cpp cxx hpp hh cs java kt kts scala go rs swift m mm js mjs cjs jsx ts tsx vue svelte php rb
         pl pm lua r jl hs lhs ml mli fs fsx clj cljs erl ex exs elm dart nim zig v sv vhd vhdl f f90 f95 pas ada adb
-        ads d sh bash zsh fish ps1 bat cmd sql css scss sass less cmake mk gradle groovy tcl awk perl lisp el scm rkt asm
-        s proto dockerfile makefile vim tf cu cuh glsl hlsl wgsl sol
+        ads d sh bash zsh fish ps1 bat cmd sql css scss sass less cmake mk gradle groovy tcl awk perl lisp el scm
+        rkt asm s proto dockerfile makefile vim tf cu cuh glsl hlsl wgsl sol
     """,
     Format.HTML: "html htm xhtml",
     Format.JSON: "json",
