@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +14,46 @@ from shared.children import Child
 from shared.errors import OwnerMustAct
 
 Words = dict[str, Any]
+Tell = Callable[[Words], None]  # done, total and kept bytes; or words
 
 
-async def add(
-    home: Path, folder: Path, name: str, hold_out: list[str], replace: bool, progress: Callable[[float, str], None]
-) -> Words:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A folder to be added."""
+
+    folder: Path
+    name: str
+    choices: Words = field(default_factory=dict)  # of node/data/building/choices.py, where not the usual
+    replace: bool = False
+    dry_run: bool = False
+    cores: int | None = None  # None: all
+
+
+async def add(home: Path, job: Job, tell: Tell = lambda words: None) -> Words:
     """Make the collection; returns its counts. Raises OwnerMustAct in the child's words."""
-    membership.load(home)  # its group's key chooses the held-out text
-    arguments = ["add", "--home", str(home), "--folder", str(folder.resolve()), "--name", name]
-    arguments += [part for glob in hold_out for part in ("--hold-out", glob)]
-    arguments += ["--group-key-file", str(home / "pki" / "group.key")]
-    arguments += ["--replace"] if replace else []
-    done = await _performed(home, arguments, progress, f"Reading {folder}")
+    arguments = ["--folder", job.folder.expanduser().resolve(), "--name", job.name, *_key(home)]
+    arguments += ["--choices", json.dumps(job.choices)]
+    arguments += ["--replace"] if job.replace else []
+    arguments += ["--dry-run"] if job.dry_run else []
+    arguments += [] if job.cores is None else ["--cores", job.cores]
+    done = await ask(home, "add", *arguments, tell=tell)
     return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, "skipped_words": [], **done}
 
 
-async def learn_tokenizer(
-    home: Path, names: list[str], out: Path, words: int, kind: str, progress: Callable[[float, str], None]
-) -> Words:
+async def preview(home: Path, folder: Path, choices: Words, count: int, seed: int) -> Words:
+    """Random samples of what the choices would do to a folder."""
+    arguments = ["--folder", folder.expanduser().resolve(), "--choices", json.dumps(choices), *_key(home)]
+    return await ask(home, "preview", *arguments, "--count", count, "--seed", seed)
+
+
+async def remove(home: Path, name: str) -> Words:
+    """A collection goes, and so does the host's leave to know of it."""
+    done = await ask(home, "remove", "--name", name)
+    owner.share(home, name, False)
+    return done
+
+
+async def learn_tokenizer(home: Path, names: list[str], out: Path, words: int, kind: str, tell: Tell) -> Words:
     """A tokenizer of these collections' text; returns what is to be told. Raises OwnerMustAct in the child's words."""
     known = collections(home)
     if unknown := [name for name in names if name not in known]:
@@ -37,35 +61,34 @@ async def learn_tokenizer(
     names = names or list(known)
     if not names:
         raise OwnerMustAct("There is no text here yet. Add some: potluck node data add FOLDER --name NAME")
-    arguments = ["train-tokenizer", "--home", str(home), "--out", str(out.resolve()), "--words", str(words)]
-    return await _performed(home, [*arguments, "--kind", kind, *names], progress, "Learning a tokenizer")
+    arguments = ["--out", out.resolve(), "--words", words, "--kind", kind, *names]
+    return await ask(home, "train-tokenizer", *arguments, tell=tell)
 
 
 async def convert_tokenizer(home: Path, file: Path, out: Path) -> Words:
     """A tokenizer.json of a SentencePiece or tiktoken file. Raises OwnerMustAct in the child's words."""
-    arguments = ["convert-tokenizer", "--out", str(out.resolve()), str(file.resolve())]
-    return await _performed(home, arguments, lambda share, words: None, f"Converting {file}")
+    return await ask(home, "convert-tokenizer", "--out", out.resolve(), file.resolve())
 
 
-async def _performed(home: Path, arguments: list[str], progress: Callable[[float, str], None], what: str) -> Words:
-    """What the child says when it is done."""
+async def ask(home: Path, command: str, *arguments: object, tell: Tell = lambda words: None) -> Words:
+    """One job of the child's. Raises OwnerMustAct in its words."""
     log = home / "log" / "data.log"
-    child = await Child.start("node.data", arguments, log)
-    done: Words | None = None
+    child = await Child.start("node.data", [command, "--home", str(home), *map(str, arguments)], log)
     try:
         async for words in child.facts():
-            match words.get("fact"):
+            match words.pop("fact", None):
                 case "progress":
-                    progress(float(words["share"]), str(words.get("words", "")))
+                    tell(words)
                 case "done":
-                    done = words
+                    return words
                 case "failed":
                     raise OwnerMustAct(str(words["sentence"]))
     finally:
         await child.stop()
-    if done is None:
-        raise OwnerMustAct(f"{what} failed (exit code {child.returncode}); {log} says more.")
-    return done
+    raise OwnerMustAct(
+        f"Preparing text ended too soon (exit code {child.returncode}); {log} says more. "
+        "What was done is kept: the same command goes on."
+    )
 
 
 def agree(home: Path, name: str, tell_host: bool) -> None:
@@ -78,7 +101,26 @@ def listed(home: Path) -> list[Words]:
     return [{**meta, "name": name, "shared": name in shared} for name, meta in collections(home).items()]
 
 
+def report(home: Path, name: str) -> Words:
+    """Where the report of a collection lies."""
+    folder = home / "data" / name
+    if name not in collections(home):
+        raise OwnerMustAct(f"There is no collection called {name}. See: potluck node data list")
+    if not (folder / "report.html").exists():
+        raise OwnerMustAct(
+            f"{name} was made by an earlier version, which wrote no report. Read its folder again: "
+            f"potluck node data add FOLDER --name {name} --replace"
+        )
+    return {"name": name, "page": str(folder / "report.html"), "markdown": str(folder / "report.md")}
+
+
 def counts_words(counts: Words) -> str:
     """Exactly what the host would be told."""
     tokens = f", {counts['tokens']:,} tokens" if counts["tokens"] else ""
     return f"{counts['documents']:,} documents, {counts['bytes']:,} bytes{tokens}"
+
+
+def _key(home: Path) -> list[object]:
+    """The group's key chooses the held-out text."""
+    membership.load(home)
+    return ["--group-key-file", home / "pki" / "group.key"]

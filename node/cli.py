@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from node.data_cli import data
 from node.home import default_home
 from shared.commands import run_app
 from shared.errors import OwnerMustAct
@@ -20,7 +21,6 @@ from shared.saying import say
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="This PC in the group."
 )
-data = typer.Typer(no_args_is_help=True, help="The text this PC trains on. It never leaves this PC.")
 app.add_typer(data, name="data")
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -164,65 +164,6 @@ def alone(run: str, as_json: Json = False) -> None:
 
     answer = asyncio.run(alone_.train_alone(default_home(), run, progress_line("training alone")))
     typer.echo(json.dumps(answer) if as_json else alone_.in_words(answer))
-
-
-@data.command("add")
-def data_add(
-    folder: Annotated[Path, typer.Argument(help="A folder with text files.")],
-    name: Annotated[str, typer.Option(help="What to call this collection.")],
-    hold_out: Annotated[
-        list[str] | None, typer.Option(metavar="GLOB", help="Test on these files (repeatable).")
-    ] = None,
-    tell_host: Annotated[
-        bool | None, typer.Option("--tell-host/--no-tell-host", help="May the host know the counts? (asked otherwise)")
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of the one of that name.")] = False,
-) -> None:
-    """Turn a folder of text into a collection this PC can train on."""
-    from node import adding
-
-    counts = asyncio.run(adding.add(default_home(), folder, name, hold_out or [], replace, progress_line("reading")))
-    words = adding.counts_words(counts)
-    say(f"{name}: {words}; {counts['held_out_documents']:,} documents are (partly) held out for testing.")
-    for line in counts["skipped_words"]:
-        say(f"Skipped {line}.")
-    if tell_host is None:
-        tell_host = sys.stdin.isatty() and typer.confirm(f'Tell the host that "{name}" has {words}?', default=False)
-    adding.agree(default_home(), name, tell_host)
-    typer.echo("The host will see these counts." if tell_host else "The host will not be told these counts.")
-
-
-@data.command("list")
-def data_list(as_json: Json = False) -> None:
-    """The collections on this PC."""
-    from node import adding, showing
-
-    rows = adding.listed(default_home())
-    if as_json:
-        typer.echo(json.dumps(rows))
-    else:
-        showing.show_collections(rows)
-
-
-@data.command("tokenizer")
-def data_tokenizer(
-    out: Annotated[Path, typer.Argument(help="The folder for the new tokenizer.json.")],
-    names: Annotated[list[str] | None, typer.Argument(help="Collections to learn from (default: all).")] = None,
-    words: Annotated[int, typer.Option(help="Size of the vocabulary.")] = 16_384,
-    kind: Annotated[str, typer.Option(help="bpe, of bytes; or sentencepiece, of characters.")] = "bpe",
-    of: Annotated[Path | None, typer.Option(metavar="FILE", help="Convert this .model or .tiktoken file.")] = None,
-) -> None:
-    """Learn a tokenizer from this PC's own training text, or make a tokenizer.json of a file of another kind."""
-    from node import adding
-
-    if of is not None:
-        say(f"Written: {asyncio.run(adding.convert_tokenizer(default_home(), of, out))['file']}")
-        return
-    progress = progress_line("tokenizer")
-    told = asyncio.run(adding.learn_tokenizer(default_home(), names or [], out, words, kind, progress))
-    say(f"{told['words']:,} words learnt from {told['documents']:,} documents; {told['dropped']:,} that only one "
-        f"document has a use for were left out. Written: {told['file']}")  # fmt: skip
-    say(told["sentence"])
 
 
 def progress_line(what: str) -> Callable[[float, str], None]:

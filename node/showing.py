@@ -44,24 +44,24 @@ def status(home: Path) -> Words:
 def show_status(words: Words) -> None:
     from rich.table import Table
 
-    console = _console()
-    console.print(words["sentence"])
+    shown = console()
+    shown.print(words["sentence"])
     if words["paused"] and not words["running"]:
-        console.print(f"Paused by you since {_clock(words['since'])}.")
+        shown.print(f"Paused by you since {_clock(words['since'])}.")
     if words.get("host"):
-        console.print(f"Connected to {words['host']}.")
+        shown.print(f"Connected to {words['host']}.")
     elif words["running"]:
-        console.print(f"Not connected: {words['trouble'] or 'dialling'}")
+        shown.print(f"Not connected: {words['trouble'] or 'dialling'}")
     text = ", ".join(words["data"]) or "none yet: potluck node data add FOLDER --name NAME"
-    console.print(f"{words['name']} in the group {words['group']}; text to train on: {text}")
+    shown.print(f"{words['name']} in the group {words['group']}; text to train on: {text}")
     for line in watching(words):
-        console.print(line)
+        shown.print(line)
     if words.get("note"):
-        console.print(words["note"])
+        shown.print(words["note"])
     updates = words.get("updates") or []
     held_out = {(one["run"], one["round"]): one["metrics"].get("loss") for one in words.get("evaluations") or []}
     for run in dict.fromkeys(update["run"] for update in updates):
-        console.print(f"\n{run}", highlight=False, soft_wrap=True)
+        shown.print(f"\n{run}", highlight=False, soft_wrap=True)
         table = Table("round", "done", "tokens", "size", "train\nloss", "held-out\nloss", "verdict", box=None)
         for update in (update for update in updates if update["run"] == run):
             verdict = update["verdict"] or "not sent yet"
@@ -74,7 +74,7 @@ def show_status(words: Words) -> None:
                 _loss(held_out.get((run, update["round"]))),
                 f"{verdict}: {update['sentence']}" if update["sentence"] else verdict,
             )
-        console.print(table)
+        shown.print(table)
 
 
 def _loss(loss: float | None) -> str:
@@ -121,9 +121,9 @@ def show_sent(lines: list[Words]) -> None:
     """Fits 80 columns: long details go on below, nothing is cut but digests, whose beginnings name a file well."""
     from rich.table import Table
 
-    console = _console()
+    shown = console()
     if not lines:
-        console.print("Nothing has left this PC through Potluck yet.")
+        shown.print("Nothing has left this PC through Potluck yet.")
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("when", "what", "size"):
@@ -131,11 +131,9 @@ def show_sent(lines: list[Words]) -> None:
     table.add_column("details", overflow="fold")
     for line in lines:
         table.add_row(_day(line["at"]), line["what"], size_words(line["bytes"]), sent_details(line))
-    console.print(table)
+    shown.print(table)
     total = sum(line["bytes"] for line in lines)
-    console.print(
-        f"{size_words(total)} in all, not counting encryption; nothing else ever left this PC through Potluck."
-    )
+    shown.print(f"{size_words(total)} in all, not counting encryption; nothing else ever left this PC through Potluck.")
 
 
 def sent_details(line: Words) -> str:
@@ -157,16 +155,16 @@ def show_collections(rows: list[Words]) -> None:
     from rich.table import Table
 
     if not rows:
-        _console().print("No data yet: potluck node data add FOLDER --name NAME")
+        console().print("No data yet: potluck node data add FOLDER --name NAME")
         return
     table = Table("name", "documents", "bytes", "tokens", "held out", "host is told", box=None)
     for row in rows:
         counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens", "held_out_documents")]
         table.add_row(row["name"], *counts, "yes" if row["shared"] else "no")
-    _console().print(table)
+    console().print(table)
 
 
-def _console() -> Console:
+def console() -> Console:
     """Words as they are: rich would take `[fd00::2]` for markup and `:key:` for a picture."""
     from rich.console import Console
 

@@ -13,12 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from node.data import packing, tokens
+from node.data.building import removing, showing
 from node.data.building.build import Progress, Wish, build, cores_here
-from node.data.building.choices import choices_from
-from node.data.collection import NameTaken, read_group_key, read_meta, write_meta
+from node.data.building.choices import Choices, choices_from
+from node.data.building.refining import Work
+from node.data.building.trying import earlier, try_out
+from node.data.chats.people import read_key
+from node.data.collection import NameTaken, checked_name, read_group_key, read_meta, write_meta
 from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.ending import owners_trouble
@@ -26,6 +30,10 @@ from shared.models import default_cache, usual_tokenizer
 
 Words = dict[str, Any]
 STEP = 0.25  # seconds between two words of progress
+
+
+class BytesTeller(Protocol):
+    def __call__(self, done: int, total: int, kept: int = 0, /) -> None: ...
 
 
 def main() -> int:
@@ -52,10 +60,12 @@ def say(fact: Words) -> None:
 
 
 def add(options: argparse.Namespace) -> Words:
-    choices = choices_from(json.loads(options.choices) | ({"hold_out": options.hold_out} if options.hold_out else {}))
-    wish = Wish(options.home, options.folder, options.name, choices, options.replace)
+    wish = Wish(options.home, options.folder, options.name, _choices(options), options.replace)
     cores = cores_here() if options.cores is None else options.cores
-    meta = build(wish, read_group_key(options.group_key_file), cores, _teller())
+    key = read_group_key(options.group_key_file)
+    if options.dry_run:
+        return try_out(wish, key, cores, _teller())
+    meta = build(wish, key, cores, _teller())
     tokenizer = options.tokenizer or usual_tokenizer(default_cache())
     if tokenizer is None:  # counted when the first run brings its tokenizer
         return meta
@@ -63,6 +73,27 @@ def add(options: argparse.Namespace) -> Words:
     meta |= {"tokens": _tokenised(collection, tokenizer)["tokens"]}
     write_meta(collection, meta)
     return meta
+
+
+def show(options: argparse.Namespace) -> Words:
+    return showing.show(options.home / "data" / checked_name(options.name), options.count, options.seed)
+
+
+def preview(options: argparse.Namespace) -> Words:
+    keys = read_group_key(options.group_key_file), read_key(options.home / "data" / ".pseudonyms")
+    return showing.preview(Work(options.folder, *keys, _choices(options)), options.count, options.seed)
+
+
+def remove(options: argparse.Namespace) -> Words:
+    return removing.remove(options.home, options.name)
+
+
+def _choices(options: argparse.Namespace) -> Choices:
+    """Those given; where none are, those of the same source before: what was begun goes on as it began."""
+    words = json.loads(options.choices)
+    if words or options.name is None:
+        return choices_from(words)
+    return earlier(options.home / "data", options.name) or Choices()
 
 
 def tokenise(options: argparse.Namespace) -> Words:
@@ -81,9 +112,7 @@ def convert_tokenizer(options: argparse.Namespace) -> Words:
 
 def pack(options: argparse.Namespace) -> Words:
     sizes = options.length, options.shard_bytes
-    return packing.pack(
-        options.collection, options.tokenizer, options.out, *sizes, _bytes_teller("packing", "M tokens")
-    )
+    return packing.pack(options.collection, options.tokenizer, options.out, *sizes, _bytes_teller("packing"))
 
 
 def _tokenised(collection: Path, tokenizer: Path) -> Words:
@@ -92,31 +121,22 @@ def _tokenised(collection: Path, tokenizer: Path) -> Words:
     return {"name": read_meta(collection)["name"], **counts}
 
 
-def _teller() -> Any:
-    """Progress a few times a second at most, and at the end."""
+def _teller() -> Callable[[Progress], None]:
+    """Progress in bytes of input, a few times a second at most, and at the end."""
+    tell = _bytes_teller("reading")
+    return lambda progress: tell(progress.done, progress.total, progress.kept)
+
+
+def _bytes_teller(what: str) -> BytesTeller:
+    """Progress in bytes, a few times a second at most, and at both ends."""
     last = 0.0
 
-    def tell(progress: Progress) -> None:
+    def tell(done: int, total: int, kept: int = 0) -> None:
         nonlocal last
-        done, total, kept = progress.done, progress.total, progress.kept
         if done in (total, kept) or time.monotonic() - last >= STEP:
             last = time.monotonic()
-            say({"fact": "progress", "share": done / max(total, 1), "done": done, "total": total, "kept": kept})
-
-    return tell
-
-
-def _bytes_teller(what: str, unit: str = "MB") -> Callable[[int, int], None]:
-    """Progress by bytes (or so) done, a few times a second at most, with how many a second."""
-    began, first, last = time.monotonic(), -1, 0.0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal first, last
-        first = done if first < 0 else first
-        if time.monotonic() - last >= STEP:
-            last = time.monotonic()
-            speed = (done - first) / max(last - began, 1e-9)
-            say({"fact": "progress", "share": done / max(total, 1), "words": f"{what}, {speed / 1e6:.1f} {unit}/s"})
+            share = done / max(total, 1)
+            say({"fact": "progress", "words": what, "share": share, "done": done, "total": total, "kept": kept})
 
     return tell
 
@@ -141,39 +161,48 @@ def _end_with_parent() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m node.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    adding = commands.add_parser("add", help="a folder -> a collection")
-    adding.set_defaults(perform=add)
-    adding.add_argument("--home", type=Path, required=True, help="the node's home; the collection goes to data/NAME")
-    adding.add_argument("--folder", type=Path, required=True)
-    adding.add_argument("--name", required=True)
-    adding.add_argument("--hold-out", action="append", default=[], metavar="GLOB", help="test on these files")
-    adding.add_argument("--choices", default="{}", metavar="JSON", help="of building/choices.py, where not the usual")
+
+    def command(name: str, perform: Callable[[argparse.Namespace], Words], words: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words)
+        made.set_defaults(perform=perform)
+        return made
+
+    adding = command("add", add, "a folder -> a collection")
     adding.add_argument("--cores", type=int, help="worker processes (default: one a core; 0: none)")
-    adding.add_argument("--group-key-file", type=Path, required=True)
     adding.add_argument("--tokenizer", type=Path, help="tokenizer.json; without it SmolLM2's, where that is installed")
     adding.add_argument("--replace", action="store_true", help="put it in the place of the collection of that name")
-    tokenising = commands.add_parser("tokenise", help="a collection -> its tokens for one tokenizer")
-    tokenising.set_defaults(perform=tokenise)
-    tokenising.add_argument("--collection", type=Path, required=True)
-    tokenising.add_argument("--tokenizer", type=Path, required=True)
-    learning = commands.add_parser("train-tokenizer", help="collections -> a tokenizer.json learnt from them")
-    learning.set_defaults(perform=train_tokenizer)
-    learning.add_argument("--home", type=Path, required=True)
+    adding.add_argument("--dry-run", action="store_true", help="read some of it and tell; write nothing")
+    previewing = command("preview", preview, "random samples of what the choices would do to a folder")
+    for one in (adding, previewing):
+        one.add_argument("--folder", type=Path, required=True)
+        one.add_argument("--choices", default="{}", metavar="JSON", help="of building/choices.py, where not the usual")
+        one.add_argument("--group-key-file", type=Path, required=True)
+    previewing.set_defaults(name=None)
+    showing_ = command("show", show, "the counts of a collection and random samples of it")
+    for one in (previewing, showing_):
+        one.add_argument("--count", type=int, default=3)
+        one.add_argument("--seed", type=int, default=0)
+    removing_ = command("remove", remove, "a collection goes, with all that is known of it")
+    for one in (adding, showing_, removing_):
+        one.add_argument("--name", required=True)
+    learning = command("train-tokenizer", train_tokenizer, "collections -> a tokenizer.json learnt from them")
     learning.add_argument("--out", type=Path, required=True, help="the folder of the new tokenizer.json")
     learning.add_argument("--words", type=int, default=16_384, help="size of the vocabulary (default: 16384)")
     learning.add_argument("--kind", choices=get_args(training.Kind), default="bpe")
     learning.add_argument("collections", nargs="+", metavar="NAME")
-    converting = commands.add_parser("convert-tokenizer", help="a SentencePiece or tiktoken file -> tokenizer.json")
-    converting.set_defaults(perform=convert_tokenizer)
+    converting = command("convert-tokenizer", convert_tokenizer, "a SentencePiece or tiktoken file -> tokenizer.json")
     converting.add_argument("--out", type=Path, required=True)
     converting.add_argument("file", type=Path)
-    packs = commands.add_parser("pack", help="a collection -> WebDataset shards of packed tokens, for other trainers")
-    packs.set_defaults(perform=pack)
-    packs.add_argument("--collection", type=Path, required=True)
-    packs.add_argument("--tokenizer", type=Path, required=True)
-    packs.add_argument("--out", type=Path, required=True, help="a new folder")
-    packs.add_argument("--length", type=int, default=1024, help="tokens in a sample (default: 1024)")
-    packs.add_argument("--shard-bytes", type=int, default=SHARD, help="after which a tar ends (default: 1 GB)")
+    for one in (adding, previewing, showing_, removing_, learning, converting):
+        one.add_argument("--home", type=Path, required=True, help="the node's home; collections lie in data/NAME")
+    tokenising = command("tokenise", tokenise, "a collection -> its tokens for one tokenizer")
+    packing_ = command("pack", pack, "a collection -> WebDataset shards of packed tokens, for other trainers")
+    for one in (tokenising, packing_):
+        one.add_argument("--collection", type=Path, required=True)
+        one.add_argument("--tokenizer", type=Path, required=True)
+    packing_.add_argument("--out", type=Path, required=True, help="a new folder")
+    packing_.add_argument("--length", type=int, default=1024, help="tokens in a sample (default: 1024)")
+    packing_.add_argument("--shard-bytes", type=int, default=SHARD, help="after which a tar ends (default: 1 GB)")
     return parser.parse_args()
 
 

@@ -109,10 +109,23 @@ def _old(target: Path) -> Path:
 
 
 def recover(target: Path) -> None:
-    """After a crash between the two renames of `_put_in_place`: the old collection comes back."""
+    """After a crash between the two renames of `put_in_place`: the old collection comes back."""
     if _old(target).exists() and not target.exists():
         os.replace(_old(target), target)
-    shutil.rmtree(_old(target), ignore_errors=True)
+    for left in (_old(target), _gone(target)):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def take_away(target: Path) -> None:
+    """At once for whoever looks; then its space."""
+    shutil.rmtree(_gone(target), ignore_errors=True)
+    os.replace(target, _gone(target))
+    sync_folder(target.parent)
+    shutil.rmtree(_gone(target))
+
+
+def _gone(target: Path) -> Path:
+    return target.with_name(f".{target.name}.gone")
 
 
 def put_in_place(beside: Path, target: Path) -> None:

@@ -20,12 +20,15 @@ from node.data import collection, shards
 from node.data.building import choices as choices_
 from node.data.building import refining, shelf, spool
 from node.data.building.choices import Choices
+from node.data.building.facts import report_of
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
 from node.data.building.merging import Merger
 from node.data.building.meta import meta_of
+from node.data.building.page import page
 from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Refiner, Work
+from node.data.building.words import markdown
 from node.data.building.worker import refine
 from node.data.building.workers import Workers
 from node.data.chats.people import read_key
@@ -96,21 +99,16 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
                 shelf.take(data, label)
                 poison = merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
             meta = meta_of(wish, journal)
-            filters = (journal.plan() or {})["filters"]
-        if not meta["train_documents"] and not meta["held_out_documents"]:
+            empty = not meta["train_documents"] and not meta["held_out_documents"]
+            if not empty:
+                write_pages(beside, wish.choices, meta, poison, journal)
+        if empty:
             shutil.rmtree(beside)
-            shelf.forget(data, label)
+            shelf.sweep(data)
             why = "; ".join(meta["skipped_words"]) or "nothing in it was kept"
             raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {why}.")
-        findings = poison.findings(kept(beside)) if wish.choices.poison else []
-        write(beside / "findings.json", json.dumps([asdict(one) for one in findings], ensure_ascii=False).encode())
-        choices_.save(beside / "choices.json", wish.choices)
-        collection.write_meta(beside, meta)
-        tidy(beside)
-        write_manifest(
-            beside, counts=meta, filters=filters, licence=wish.choices.licence, shard_bytes=wish.choices.shard_bytes
-        )
         collection.put_in_place(beside, target)
+        tidy(target)
         shelf.sweep(data)  # the old one's entries, if it replaced one
     return meta
 
@@ -137,8 +135,13 @@ def take_up_or_plan(beside: Path, wish: Wish, journal: Journal) -> str:
     return label
 
 
-def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: int, log: Path, tell: Tell) -> Poison:
-    """Every unit that is not merged yet, in order. Returns what may have been planted."""
+def merge_all(
+    beside: Path, work: Work, journal: Journal, index: Index, cores: int, log: Path, tell: Tell, *, dry: bool = False
+) -> Poison:
+    """Every unit that is not merged yet, in order. Returns what may have been planted.
+
+    `dry`: all but the shards.
+    """
     private_folder(log.parent)
     first, places = journal.merged()
     label = str((journal.plan() or {})["label"])
@@ -146,7 +149,7 @@ def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: i
     tell(Progress(kept, total, kept))
     done, merged, since = kept, first, time.monotonic()
     with (
-        Merger(beside, label, index, work.choices, places) as merger,
+        Merger(beside, label, index, work.choices, places, dry=dry) as merger,
         _refiners(beside, work, journal, cores, log) as refiners,
     ):
         taken: list[int] = []
@@ -171,11 +174,26 @@ def merge_all(beside: Path, work: Work, journal: Journal, index: Index, cores: i
         return merger.poison
 
 
-def tidy(beside: Path) -> None:
+def write_pages(source: Path, choices: Choices, meta: Words, poison: Poison, journal: Journal) -> None:
+    """All that is told of the source: to the owner, to the trainer, to whoever wants to know if it is whole."""
+    findings = poison.findings(kept(source)) if choices.poison else []
+    meta["findings"] = len(findings)
+    write(source / "findings.json", json.dumps([asdict(one) for one in findings], ensure_ascii=False).encode())
+    choices_.save(source / "choices.json", choices)
+    collection.write_meta(source, meta)
+    report = report_of(source, meta, choices, journal)
+    write(source / "report.md", markdown(report).encode())
+    write(source / "report.html", page(report).encode())
+    write_manifest(
+        source, counts=meta, filters=dict(report.filters), licence=choices.licence, shard_bytes=choices.shard_bytes
+    )
+
+
+def tidy(source: Path) -> None:
     """Only what a finished source needs: shards, journal, pages."""
-    for path in (beside / "units", beside / ".marks"):
-        shutil.rmtree(path)
-    for path in beside.glob(".poison-*"):
+    for path in (source / "units", source / ".marks"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in source.glob(".poison-*"):
         path.unlink()
 
 

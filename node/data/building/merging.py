@@ -31,10 +31,15 @@ Known = ChainMap[bytes, bool]  # marks met before, and whether in a test file
 
 
 class Merger:
-    """A context manager; `places` of a journal to go on from. `source` is what the index calls this source."""
+    """A context manager; `places` of a journal to go on from.
 
-    def __init__(self, folder: Path, source: str, index: Index, choices: Choices, places: Words) -> None:
-        self._source, self._index = source, index
+    `source` is what the index calls this source; `dry`: write no shards.
+    """
+
+    def __init__(
+        self, folder: Path, source: str, index: Index, choices: Choices, places: Words, *, dry: bool = False
+    ) -> None:
+        self._source, self._index, self._dry = source, index, dry
         self._test_files = bool(choices.hold_out)
         self.train, self.held = (
             Shards(folder, stem, choices.shard_bytes, Position(**places[stem]) if stem in places else None)
@@ -142,7 +147,8 @@ class Merger:
     def _write(self, name: str, part: Part) -> None:
         facts: Words = {"file": name}
         facts |= {"messages": part.messages} if part.messages else {"paragraphs": part.text.count(SEPARATOR) + 1}
-        (self.train if part.fate is Fate.TRAIN else self.held).write(facts=facts, text=part.text)
+        if not self._dry:
+            (self.train if part.fate is Fate.TRAIN else self.held).write(facts=facts, text=part.text)
         size = len(part.text.encode())
         self.counts[f"{part.fate} documents"] += 1
         self.counts[f"{part.fate} bytes"] += size

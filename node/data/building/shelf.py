@@ -31,7 +31,7 @@ def opened(data: Path, label: str, replacing: str) -> Index:
 
     Whoever opens it notes its length in the journal of `label`, then says `take`, then adds to it.
     """
-    return Index.open(folder_of(data), _last(data), [replacing] if replacing else [])
+    return Index.open(folder_of(data), last(data), [replacing] if replacing else [])
 
 
 def take(data: Path, label: str) -> None:
@@ -44,22 +44,17 @@ def folder_of(data: Path) -> Path:
     return data / ".index"
 
 
-def forget(data: Path, label: str) -> None:
-    """Compare with that source's documents no more."""
-    if label and folder_of(data).exists():
-        with Index.open(folder_of(data), _last(data)) as index:
-            index.remove(label)
-
-
 def sweep(data: Path) -> None:
     """Forget sources that are neither here nor in the making: removed, replaced, given up."""
     path = folder_of(data) / "sources.json"
     if not path.exists():
         return
     sources, living = Sources(path), {*_labels(data)}
-    for label in [sources.name(number) for number in sources.living()]:
-        if label not in living:
-            sources.remove(label)
+    gone = [name for name in map(sources.name, sources.living()) if name not in living]
+    if gone:
+        with Index.open(folder_of(data), last(data)) as index:
+            for label in gone:
+                index.remove(label)
 
 
 def _labels(data: Path) -> Iterator[str]:
@@ -70,7 +65,7 @@ def _labels(data: Path) -> Iterator[str]:
             yield str((journal.plan() or {}).get("label", ""))
 
 
-def _last(data: Path) -> int | None:
+def last(data: Path) -> int | None:
     writer = folder_of(data) / "writer"
     return _place_of(data, writer.read_text("utf-8") if writer.exists() else "")
 

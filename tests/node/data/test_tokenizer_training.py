@@ -80,9 +80,9 @@ def test_the_command_learns_and_converts(tmp_path: Path, folder: Path) -> None:
     (home / "data").mkdir(parents=True)
     folder.rename(home / "data" / "letters")
     write_meta(home / "data" / "letters", {"name": "letters"})
-    told = asyncio.run(adding.learn_tokenizer(home, [], out, 600, "bpe", lambda share, words: None))
+    told = asyncio.run(adding.learn_tokenizer(home, [], out, 600, "bpe", lambda words: None))
     assert told["words"] == open_tokenizer(out / "tokenizer.json").words
     with pytest.raises(OwnerMustAct, match="no collection called diary"):
-        asyncio.run(adding.learn_tokenizer(home, ["diary"], out, 600, "bpe", lambda share, words: None))
+        asyncio.run(adding.learn_tokenizer(home, ["diary"], out, 600, "bpe", lambda words: None))
     with pytest.raises(OwnerMustAct, match="neither a SentencePiece"):
         asyncio.run(adding.convert_tokenizer(home, out / "tokenizer.json", out))

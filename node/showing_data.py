@@ -1,0 +1,83 @@
+"""What `potluck node data ...` shows: for people, with rich; every number is of this PC's own text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node import adding
+from node.showing import console
+from shared.saying import say
+from shared.units import plural, size_words
+
+Words = dict[str, Any]
+
+
+def added(counts: Words) -> None:
+    """What became of the folder."""
+    name, held = counts["name"], counts["held_out_documents"]
+    sample = f" (of {size_words(counts['read_bytes'])} read of it)" if counts.get("dry_run") else ""
+    say(f"{name}: {adding.counts_words(counts)}{sample}; {held:,} documents are (partly) held out for testing.")
+    for line in left_out(counts):
+        say(line, below=2)
+    for line in counts["skipped_words"]:
+        say(f"Skipped {line}.", below=2)
+    if counts.get("dry_run"):
+        say("Nothing was kept: this was a dry run.")
+        return
+    say("The host will see these counts." if counts.get("shared") else "The host will not be told these counts.")
+    say(f"What was kept, dropped and blanked: potluck node data report {name}")
+
+
+def left_out(counts: Words) -> list[str]:
+    """What was not kept, blanked or is to be looked at, a line each."""
+    lines = []
+    if copies := sum(counts.get("copies", {}).values()):
+        of = ", ".join(counts.get("copies_of", {}))
+        lines.append(f"Left out {plural(copies, 'document')} that stand elsewhere{f' (also in {of})' if of else ''}.")
+    for rule, number in sorted(counts.get("dropped", {}).items(), key=lambda item: -item[1]):
+        lines.append(f"Dropped {plural(number, 'document')}: {rule}.")
+    if blanked := counts.get("blanked", {}):
+        lines.append("Blanked " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(blanked.items())) + ".")
+    if findings := counts.get("findings", 0):
+        lines.append(f"Found {plural(findings, 'thing')} that somebody may have planted: look at the report.")
+    return lines
+
+
+def collection(words: Words) -> None:
+    """Counts, then samples as they are learnt."""
+    shown = console()
+    say(f"{words['name']}: {adding.counts_words(words)}, from {words['source_words']}, added {words['added']}")
+    for line in left_out(words):
+        say(line, below=2)
+    for sample in words["samples"]:
+        shown.rule(f"{'trained on' if sample['in'] == 'train' else 'held out'}: {sample['file']}", align="left")
+        shown.print(sample["text"], soft_wrap=True)
+
+
+def preview(words: Words) -> None:
+    """Before and after, side by side in colour where there is any."""
+    from rich.text import Text
+
+    shown = console()
+    for stage, samples in words["changed"].items():
+        shown.rule(stage, align="left")
+        for one in samples:
+            shown.print(Text(one["file"], style="dim"))
+            shown.print(Text(f"- {one['before']}", style="red"))
+            shown.print(Text(f"+ {one['after']}", style="green"))
+    for rule, samples in words["dropped"].items():
+        shown.rule(f"dropped: {rule}", align="left")
+        for one in samples:
+            shown.print(Text(one["file"], style="dim"))
+            shown.print(Text(one["text"]))
+    shown.print(f"{plural(words['documents'], 'document')} looked at. Nothing of this is kept; only you have seen it.")
+
+
+def removed(words: Words) -> None:
+    """What went, and what other collections lost by it."""
+    say(f"{words['name']} is gone ({size_words(words['bytes'])}). Your own files are where they were.")
+    for name, number in words["left_out"].items():
+        say(
+            f"{name} had left out {plural(number, 'document')} as copies of it. "
+            f"To have them back: potluck node data add FOLDER --name {name} --replace"
+        )
