@@ -37,6 +37,7 @@ class Bars:
     title: str
     unit: str
     rows: Sequence[tuple[str, int]]
+    shares: bool = False  # parts of a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> 
             ("documents read", counts["documents read"]),
             ("dropped by a rule", sum(meta["dropped"].values())),
             ("left out as copies", sum(meta["copies"].values())),
+            ("documents in which something was blanked", counts["blanked: documents"]),
             ("kept to train on (whole or in part)", meta["train_documents"]),
             ("held out for testing (whole or in part)", meta["held_out_documents"]),
             ("paragraphs that repeat others, left out", meta["repeated_paragraphs"]),
@@ -71,11 +73,11 @@ def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> 
         ],
         lengths=_lengths(counts),
         bars=[
-            _bars(counts, "Languages", "characters", "language characters: "),
+            _bars(counts, "Languages", "characters", "language characters: ", shares=True),
             _bars(counts, "Kinds of text", "documents", "kind: "),
             _bars(counts, "Dropped, by rule", "documents", "dropped: "),
-            _bars(counts, "Copies of other collections", "documents", "copies of: "),
-            _bars(counts, "Blanked, by kind", "times", "blanked: "),
+            Bars("Copies of other collections", "documents", _sorted(meta["copies_of"])),
+            Bars("Blanked, by kind", "times", _sorted(meta["blanked"])),
             _bars(counts, "Boilerplate lines taken out, by rule", "lines", "boilerplate: "),
             _bars(counts, "Characters mended", "times", "characters: "),
             _bars(counts, "Abuse", "paragraphs and messages", "toxicity: "),
@@ -92,9 +94,13 @@ def _lengths(counts: Counter[str]) -> list[tuple[int, int]]:
     return [(1 << bit, bits.get(bit, 0)) for bit in range(min(bits), max(bits) + 1)] if bits else []
 
 
-def _bars(counts: Counter[str], title: str, unit: str, prefix: str) -> Bars:
-    rows = [(name.removeprefix(prefix), count) for name, count in counts.items() if name.startswith(prefix) and count]
-    return Bars(title, unit, sorted(rows, key=lambda row: (-row[1], row[0])))
+def _bars(counts: Counter[str], title: str, unit: str, prefix: str, *, shares: bool = False) -> Bars:
+    rows = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix) and count}
+    return Bars(title, unit, _sorted(rows), shares)
+
+
+def _sorted(rows: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(rows.items(), key=lambda row: (-row[1], row[0]))
 
 
 def _unreadable(meta: Words, journal: Journal) -> list[tuple[str, int, list[str]]]:

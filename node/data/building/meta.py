@@ -25,7 +25,7 @@ def meta_of(wish: Wish, journal: Journal) -> Words:
         "added": datetime.now(UTC).isoformat(timespec="seconds"),
         "conversations": counts["conversations"],
         "bytes": counts[f"{Fate.TRAIN} bytes"] + counts[f"{Fate.TEST} bytes"],
-        "blanked": _named(counts, "blanked: "),
+        "blanked": {kind: count for kind, count in _named(counts, "blanked: ").items() if kind != "documents"},
         "copies": _named(counts, "copies: "),
         "copies_of": {name_of(label): count for label, count in _named(counts, "copies of: ").items()},
         "documents": counts["documents"],

@@ -6,11 +6,12 @@ Everything in it that came out of somebody's files is escaped, and the page's ow
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from html import escape
 
 from node.data.building.facts import LIMITS, Bars, Report
-from node.data.building.plots import lying, standing
-from shared.units import size_words
+from node.data.building.plots import bytes_words, lying, standing
+from shared.units import plural, size_words
 
 ROWS = 16  # bars in a picture; the rest is in the table below it
 
@@ -23,7 +24,7 @@ def page(report: Report) -> str:
 def _body(report: Report) -> Iterator[str]:
     meta = report.meta
     yield f"<header><p class=kicker>Potluck · text on this PC</p><h1>{escape(meta['name'])}</h1>"
-    yield f"<p>From {escape(meta['source_words'])}, added {escape(meta['added'].replace('T', ' '))}. "
+    yield f"<p>From {escape(meta['source_words'])}, added {_day(meta['added'])}. "
     yield "Nothing of it has left this PC, and nothing of this page will.</p>"
     yield f"<p class=licence>Licence, as you said: {escape(meta['licence'] or 'nothing was said')}</p></header>"
     yield "<section class=tiles>"
@@ -32,14 +33,14 @@ def _body(report: Report) -> Iterator[str]:
     yield "</section>"
     yield from _section("From folder to shards", _rows(report.flow))
     if report.lengths:
-        steps = [(size_words(above), number) for above, number in report.lengths]
-        yield from _section(
-            "How long the documents are",
-            standing(steps, "Documents by length"),
-            "<p class=note>Documents shorter than the size below the bar.</p>",
-        )
+        steps = [(bytes_words(above), number) for above, number in report.lengths]
+        note = "<p class=note>Documents kept, by length: shorter than the number of bytes below the bar.</p>"
+        yield from _section("How long the documents are", standing(steps, "Documents by length") + note)
     for bars in report.bars:
-        yield from _bars(bars)
+        if bars.rows:
+            yield from _bars(bars)
+    if nothing := [bars.title for bars in report.bars if not bars.rows]:
+        yield from _section("Nothing to tell", f"<p class=note>{escape('; '.join(nothing))}: none.</p>")
     yield from _findings(report)
     yield from _unreadable(report)
     paragraphs = "".join(_limit(block) for block in LIMITS.split("\n\n"))
@@ -48,27 +49,26 @@ def _body(report: Report) -> Iterator[str]:
     yield from _section("Made by", f"<ul>{made_by}</ul>")
 
 
+def _day(moment: str) -> str:
+    """ "28 November 2026, 09:15", on this PC's clock."""
+    when = datetime.fromisoformat(moment).astimezone()
+    return f"{when.day} {when:%B %Y, %H:%M}"
+
+
 def _tiles(report: Report) -> Iterator[tuple[str, str]]:
     meta = report.meta
     yield size_words(meta["bytes"]), "of text kept"
     yield f"{meta['train_documents']:,}", "documents to train on"
     yield f"{meta['held_out_documents']:,}", "held out for testing"
     yield f"{sum(meta['dropped'].values()) + sum(meta['copies'].values()):,}", "left out"
-    yield f"{sum(number for name, number in meta['blanked'].items() if name != 'documents'):,}", "things blanked"
+    yield f"{sum(meta['blanked'].values()):,}", "things blanked"
     yield f"{sum(number for _, number, _ in report.unreadable):,}", "not read"
 
 
 def _bars(bars: Bars) -> Iterator[str]:
-    if not bars.rows:
-        yield from _section(bars.title, "<p class=note>None.</p>")
-        return
-    picture = lying(bars.rows[:ROWS], f"{bars.title}, in {bars.unit}")
-    more = (
-        ""
-        if len(bars.rows) <= ROWS
-        else f"<details><summary>All {len(bars.rows)}</summary>{_rows(bars.rows)}</details>"
-    )
-    yield from _section(bars.title, picture, f"<p class=note>{escape(bars.unit)}</p>{more}")
+    picture = lying(bars.rows[:ROWS], shares=bars.shares)
+    more = f"<details><summary>All {len(bars.rows)}</summary>{_rows(bars.rows)}</details>"
+    yield from _section(bars.title, picture, more if len(bars.rows) > ROWS else "", unit=bars.unit)
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _findings(report: Report) -> Iterator[str]:
         examples = "".join(f"<blockquote>{escape(example)}</blockquote>" for example in one.examples)
         parts.append(
             f"<details><summary><i>{escape(one.kind)}</i> {escape(one.what)}"
-            f"<span class=count>{one.documents:,} documents</span></summary>"
+            f"<span class=count>{plural(one.documents, 'document')}</span></summary>"
             f"<p class=note>{names}</p>{examples}</details>"
         )
     yield from _section("What may have been planted", "".join(parts))
@@ -99,8 +99,9 @@ def _unreadable(report: Report) -> Iterator[str]:
     yield from _section("What could not be read", "".join(parts) or "<p class=note>Everything was read.</p>")
 
 
-def _section(title: str, *parts: str) -> Iterator[str]:
-    yield f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
+def _section(title: str, *parts: str, unit: str = "") -> Iterator[str]:
+    of = f" <small>{escape(unit)}</small>" if unit else ""
+    yield f"<section><h2>{escape(title)}{of}</h2>{''.join(parts)}</section>"
 
 
 def _rows(rows: object) -> str:
@@ -138,14 +139,21 @@ h2{font-size:1.1rem;margin:0 0 .8rem}
 .kicker{color:var(--bar);font-weight:600;letter-spacing:.02em;margin:0}
 header p{margin:.2rem 0;overflow-wrap:anywhere}.licence,.note{color:var(--soft);font-size:.9rem}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1.1rem 1.2rem;margin:1rem 0}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:1rem 1.4rem}
+.tiles{display:grid;grid-template-columns:repeat(3,1fr);gap:1rem 1.4rem}
 .tiles b{display:block;font-size:1.5rem;font-variant-numeric:tabular-nums;line-height:1.2}
 .tiles span{color:var(--soft);font-size:.9rem}
-svg{display:block;width:100%;height:auto;overflow:visible}
-svg text{font-size:13px;fill:var(--ink);font-variant-numeric:tabular-nums}
-svg .name{text-anchor:end}svg .number{fill:var(--soft)}svg .over,svg .step{text-anchor:middle}
-svg .step{fill:var(--soft);font-size:12px}.bar{fill:var(--bar)}.axis{stroke:var(--line)}
-@media (max-width:34rem){svg text{font-size:19px}svg .step,svg .over{font-size:16px}}
+h2 small{color:var(--soft);font-weight:400;margin-left:.4rem}
+svg{display:block;width:100%;height:100%}svg rect{fill:var(--bar)}
+.lying,.standing{list-style:none;margin:0;padding:0;font-size:.9rem}
+.number{color:var(--soft);font-variant-numeric:tabular-nums}.number b{color:var(--ink);font-weight:600}
+.lying li{display:grid;grid-template-columns:14rem 1fr 8rem;gap:.8rem;align-items:center;padding:.2rem 0}
+.lying svg{height:.9rem}.lying .number{text-align:right}
+.standing{display:flex;align-items:flex-end;gap:2px}
+.standing li{flex:1;min-width:0;text-align:center;font-size:.78rem}
+.standing svg{height:9rem;border-bottom:1px solid var(--line)}.standing span{display:block;white-space:nowrap}
+.standing span:last-child{min-height:1.3em;color:var(--soft)}
+@media (max-width:34rem){.tiles{grid-template-columns:1fr 1fr}.lying li{grid-template-columns:1fr auto;gap:.1rem .8rem}
+.lying svg{grid-row:2;grid-column:1/3}.standing li{font-size:.62rem}.standing{gap:1px}}
 table{border-collapse:collapse;width:100%}
 th,td{padding:.35rem 0;border-bottom:1px solid var(--line);text-align:left;font-weight:400;vertical-align:top}
 tr:last-child th,tr:last-child td{border:0}

@@ -1,52 +1,52 @@
-"""Pictures for a page, as inline SVG: bars that lie, bars that stand. Colours come from the page's own style."""
+"""Pictures for a page: bars that lie, bars that stand. The bars are inline SVG, the words are words, so that they can
+be read on a phone. Colours come from the page's own style."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-WIDTH = 640
-ROW, NAME, NUMBER = 24, 250, 90  # heights and widths of a lying bar, in the picture's own units
-HEIGHT, FOOT = 180, 46
+Row = tuple[str, int]
 
 
-def lying(rows: Sequence[tuple[str, int]], label: str) -> str:
-    """A bar for each row, its name before it and its number behind it."""
-    most = max((number for _, number in rows), default=1) or 1
-    room = WIDTH - NAME - NUMBER
+def lying(rows: Sequence[Row], *, shares: bool = False) -> str:
+    """A bar for each row between its name and its number; `shares`: with its part of all, too."""
+    most, total = max((number for _, number in rows), default=0) or 1, sum(number for _, number in rows) or 1
+    parts = []
+    for name, number in rows:
+        share = f"<b>{number / total:.0%}</b> " if shares else ""
+        parts.append(
+            f"<li><span class=name>{escape(name)}</span>{_bar(100 * number / most, 100)}"
+            f"<span class=number>{share}{number:,}</span></li>"
+        )
+    return f"<ul class=lying>{''.join(parts)}</ul>"
+
+
+def standing(rows: Sequence[Row], label: str) -> str:
+    """A histogram: a bar for each step with its number above and its name below."""
+    most = max((number for _, number in rows), default=0) or 1
+    every = -(-len(rows) // 16)  # names that would run into each other are left out
     parts = []
     for at, (name, number) in enumerate(rows):
-        y, length, shown = at * ROW, max(2.0, room * number / most), escape(_cut(name, 38))
+        shown = escape(name) if at % every == 0 else ""
+        bar = _bar(100, 100 * number / most)
         parts.append(
-            f'<text class="name" x="{NAME - 8}" y="{y + 16}">{shown}<title>{escape(name)}</title></text>'
-            f'<rect class="bar" x="{NAME}" y="{y + 4}" width="{length:.1f}" height="{ROW - 8}" rx="3"/>'
-            f'<text class="number" x="{NAME + length + 6:.1f}" y="{y + 16}">{number:,}</text>'
+            f'<li title="{escape(name)}: {number:,}"><span class=number>{number:,}</span>{bar}<span>{shown}</span></li>'
         )
-    return _picture(len(rows) * ROW, label, parts)
+    return f'<ul class=standing aria-label="{escape(label)}">{"".join(parts)}</ul>'
 
 
-def standing(rows: Sequence[tuple[str, int]], label: str) -> str:
-    """A histogram: a bar for each step, its number above it."""
-    most = max((number for _, number in rows), default=1) or 1
-    step = WIDTH / max(len(rows), 1)
-    parts = [f'<line class="axis" x1="0" y1="{HEIGHT}" x2="{WIDTH}" y2="{HEIGHT}"/>']
-    for at, (name, number) in enumerate(rows):
-        x, tall = at * step, (HEIGHT - 22) * number / most
-        middle = x + step / 2
-        parts.append(
-            f'<rect class="bar" x="{x + step * 0.08:.1f}" y="{HEIGHT - tall:.1f}" width="{step * 0.84:.1f}" '
-            f'height="{tall:.1f}" rx="3"><title>{escape(name)}: {number:,}</title></rect>'
-            f'<text class="number over" x="{middle:.1f}" y="{HEIGHT - tall - 6:.1f}">{number:,}</text>'
-        )
-        if at % -(-len(rows) * 64 // WIDTH) == 0:  # names that would run into each other are left out
-            parts.append(f'<text class="step" x="{middle:.1f}" y="{HEIGHT + 20}">{escape(name)}</text>')
-    return _picture(HEIGHT + FOOT, label, parts)
+def bytes_words(power_of_two: int) -> str:
+    """128, 4k, 16M: short enough to stand below a bar."""
+    for unit, bits in (("G", 30), ("M", 20), ("k", 10)):
+        if power_of_two >> bits:
+            return f"{power_of_two >> bits}{unit}"
+    return str(power_of_two)
 
 
-def _picture(height: int, label: str, parts: Sequence[str]) -> str:
-    what = f'viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}"'
-    return f"<svg {what}>{''.join(parts)}</svg>"
-
-
-def _cut(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _bar(width: float, height: float) -> str:
+    """In percent of the room it has, at its lower left."""
+    return (
+        '<svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect x="0" y="{100 - height:.1f}" width="{max(width, 0.6):.1f}" height="{height:.1f}"/></svg>'
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from node.data.building.facts import LIMITS, Report
-from shared.units import size_words
+from shared.units import plural, size_words
 
 
 def markdown(report: Report) -> str:
@@ -26,14 +26,15 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table("", bars.rows) if bars.rows else ["None."]
     yield "\n## To look at: what may have been planted\n"
     for one in report.findings:
-        yield f"- {one.kind}: {_code(one.what)} in {one.documents:,} documents ({', '.join(map(_code, one.names))})"
+        names = ", ".join(map(_code, one.names))
+        yield f"- {one.kind}: {_code(one.what)} in {plural(one.documents, 'document')} ({names})"
         yield from (f"  - {_code(example)}" for example in one.examples)
     if not report.findings:
         yield "Nothing was found."
     yield "\n## Not read\n"
-    for reason, number, names in report.unreadable:
-        more = f" and {number - len(names):,} more" if number > len(names) else ""
-        yield f"- {number:,} {_plain(reason)}: {', '.join(map(_code, names))}{more}"
+    for reason, number, first in report.unreadable:
+        more = f" and {number - len(first):,} more" if number > len(first) else ""
+        yield f"- {number:,} {_plain(reason)}: {', '.join(map(_code, first))}{more}"
     if not report.unreadable:
         yield "Everything was read."
     yield "\n## What this cannot catch\n"

@@ -27,6 +27,7 @@ from shared.errors import OwnerMustAct
 
 AHEAD = 4
 AT_ONCE = 2  # units given to a worker: it need not wait for the next one
+MODULE = "node.data.building.worker"
 PATIENCE = 3  # workers that may die at their start, one after the other
 
 Words = dict[str, Any]
@@ -42,8 +43,9 @@ class Worker:
 class Workers:
     """A context manager; its processes end with it, and by themselves when their parent dies."""
 
-    def __init__(self, folder: Path, work: Work, journal: Journal, cores: int, log: Path) -> None:
+    def __init__(self, folder: Path, work: Work, journal: Journal, cores: int, log: Path, module: str = MODULE) -> None:
         self._folder, self._work, self._journal, self._cores, self._log = folder, work, journal, cores, log
+        self._module = module
         self._said: queue.Queue[tuple[Worker, Words | None]] = queue.Queue()
         self._workers: list[Worker] = []
         self._deaths: dict[int, int] = {}  # unit -> workers that died of it
@@ -102,7 +104,7 @@ class Workers:
     def _start(self) -> Worker:
         with open(self._log, "ab") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "node.data.building.worker"],
+                [sys.executable, "-m", self._module],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},
             )  # fmt: skip

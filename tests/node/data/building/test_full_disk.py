@@ -1,0 +1,40 @@
+"""A disk that runs full: a clear line, nothing half-written, and on it goes when there is room."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.data.building.build import Wish, build
+from node.data.building.choices import PLAIN
+from tests.node.data.building.command import KEY, Command, adding, digests, prose
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 0.8 MB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=800k", "potluck-test", str(place)]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_waited_out(small: Path, tmp_path: Path) -> None:
+    folder = prose(tmp_path / "notes", files=100, paragraphs=20)
+    words = [*adding(small, folder), "--cores", 1]
+    told = Command(*words).result()
+    assert told["fact"] == "failed"
+    assert "full" in told["sentence"]
+    assert not (small / "data" / "t").exists()
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+    assert Command(*words).result()["fact"] == "done"
+    build(Wish(tmp_path / "elsewhere", folder, "t", PLAIN), KEY)
+    assert digests(small) == digests(tmp_path / "elsewhere")
