@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
-from socket import socket
+from socket import SO_REUSEADDR, SOL_SOCKET, socket
 
 from shared.disk import HomeLock
 from tests.cluster.group import Group, Said
@@ -116,6 +116,7 @@ def unusable_homes(folder: Path, seed: int) -> None:
                 assert "disk is full" in sentence(group.say(*program))
         for port in (group.port, group.port + 1):
             with socket() as taken:
+                taken.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)  # lines of the host that was there may still be closing
                 taken.bind(("127.0.0.1", port))
                 taken.listen()
                 assert f"Port {port} is taken" in sentence(group.say(*up))
