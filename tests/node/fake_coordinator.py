@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc.aio
 
+from deploy.demo.friends import free_ports
 from shared import identity
 from shared.authority import CertificateAuthority
 from shared.blobs import Blobs
@@ -57,7 +58,8 @@ class FakeCoordinator(node_pb2_grpc.NodeServicer, enrol_pb2_grpc.EnrolServicer):
         self.answer_early = False  # a verdict there is already comes at the header, as of a closed round
         self._streams: dict[NodeId, list[asyncio.Queue[pb.CoordinatorMessage | None]]] = defaultdict(list)
         self._changed = asyncio.Event()
-        self.port = self.enrol_port = 0
+        self.port = free_ports()  # kept when it goes down and comes up again
+        self.enrol_port = self.port + 1
         self._servers: list[grpc.aio.Server] = []
 
     @property
