@@ -34,7 +34,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 
 import xxhash
@@ -53,6 +53,9 @@ _UNSEEN = re.compile(
 _BETWEEN = re.compile(r"[\W_]+")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 _WIDE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_ANY_WIDE = re.compile(rf"[{_WIDE}]")
+_PLAIN = bytes(code if chr(code).isalnum() else 0x20 for code in bytes(range(128)).lower()) + bytes(128)
+_UNSEEN_ASCII = bytes([*range(0x09), *range(0x0E, 0x20), 0x7F])
 _WORD = re.compile(rf"[{_WIDE}]|[^\s{_WIDE}]+")  # scripts without blanks: each character is a word
 
 
@@ -78,6 +81,8 @@ def normalised(paragraph: str) -> str:
         paragraph = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", paragraph).casefold())
     if "@" in paragraph:
         paragraph = _MENTION.sub(" ", paragraph)
+    if paragraph.isascii():  # the same, ten times as fast
+        return b" ".join(paragraph.encode().translate(_PLAIN, _UNSEEN_ASCII).split()).decode()
     return _BETWEEN.sub(" ", _UNSEEN.sub("", paragraph)).strip().lower()
 
 
@@ -88,7 +93,11 @@ def is_short(words: str) -> bool:
 
 def is_held_out(group_key: bytes, paragraph: str) -> bool:
     """About one text in ten of those that are not short, the same ones on every PC of the group."""
-    words = normalised(paragraph)
+    return are_held_out(group_key, normalised(paragraph))
+
+
+def are_held_out(group_key: bytes, words: str) -> bool:
+    """The same of normalised words."""
     if is_short(words):
         return False
     mac = hmac.digest(group_key, _deciding(group_key, words).encode(), hashlib.sha256)
@@ -107,12 +116,17 @@ def _deciding(group_key: bytes, words: str) -> str:
     """The part of these words that decides: of few words all, of many the run of three with the least keyed hash."""
     if words.isascii() and words.count(" ") < LONG - 1:
         return words
+    lowest = partial(xxhash.xxh3_64_intdigest, seed=_seed(group_key))
+    if words.isascii() or not _ANY_WIDE.search(words):  # the same, three times as fast
+        apart = words.encode().split()
+        if len(apart) < LONG:
+            return words
+        return min(map(b" ".join, zip(*(apart[at:] for at in range(RUN)), strict=False)), key=lowest).decode()
     spans = [match.span() for match in _WORD.finditer(words)]
     if len(spans) < LONG:
         return words
-    seed, lowest = _seed(group_key), xxhash.xxh3_64_intdigest
     runs = (words[start:stop] for (start, _), (_, stop) in zip(spans, spans[RUN - 1 :], strict=False))
-    return min(runs, key=lambda run: lowest(run.encode(), seed))
+    return min(runs, key=lambda run: lowest(run.encode()))
 
 
 @cache

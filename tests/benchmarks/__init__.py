@@ -3,5 +3,5 @@
 NAMES = (
     "cli_start", "idle_agent", "join", "blob", "merge_memory", "first_update", "round_overhead", "crash",
     "worker_vs_bare", "engines", "exchange", "fit_error", "billion", "data_wait", "resume", "yield",
-    "data_dedup", "data_pii", "data_read",
+    "data_dedup", "data_pii", "data_read", "data_throughput", "data_cores", "data_memory", "data_resume",
 )  # fmt: skip

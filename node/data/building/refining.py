@@ -7,13 +7,14 @@ has its words, their mark (equal words, equal mark) and its fate by the group's 
 
 from __future__ import annotations
 
-import hashlib
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import xxhash
 
 from node.data import cleaning, privacy, screening
 from node.data.building.choices import Choices
@@ -23,7 +24,7 @@ from node.data.chats.parts import marked, message_fate
 from node.data.chats.people import Pseudonyms
 from node.data.document import Counts, Document, Dropped, Unreadable
 from node.data.duplicates.signatures import signatures, words_of
-from node.data.heldout import fate, normalised, paragraphs
+from node.data.heldout import Fate, are_held_out, normalised, paragraphs
 from node.data.reading import read as reading
 from node.data.reading.files import CHANGED, Entry, opened, shown, unchanged
 from node.data.reading.read import Options
@@ -75,14 +76,14 @@ class Refiner:
                     continue
                 if self._work.choices.poison:
                     poison.add(found, refined)
-                yield self._marked(found, refined, part)
+                yield self.marked(found, refined, part)
                 batch.append(words_of(refined))
                 length += len(batch[-1])
                 if length >= BATCH:
-                    yield _signed(batch)
+                    yield signed(batch)
                     batch, length = [], 0
         if batch:
-            yield _signed(batch)
+            yield signed(batch)
         if self._work.choices.poison:
             yield {"poison": b64encode(poison.to_bytes()).decode()}
         yield {"unreadable": [[one.name, one.reason] for one in unreadable], "counts": counts}
@@ -95,7 +96,8 @@ class Refiner:
             document = went
         return document
 
-    def _marked(self, raw: Document, refined: Document, part: Part) -> Words:
+    def marked(self, raw: Document, refined: Document, part: Part) -> Words:
+        """The line of a document."""
         words: Words = {"name": refined.name, "kind": refined.kind, "tested": part.tested}
         key = self._work.group_key
         if refined.messages:
@@ -106,7 +108,7 @@ class Refiner:
         else:
             forms = aligned([*paragraphs(raw.text)], texts := [*paragraphs(refined.text)])
             words["pieces"] = [
-                [text, mark(text), fate(key, text, *before)] for text, before in zip(texts, forms, strict=True)
+                [text, *_mark_and_fate(key, text, before)] for text, before in zip(texts, forms, strict=True)
             ]
         return words
 
@@ -136,10 +138,23 @@ def aligned(raw: Sequence[str], refined: Sequence[str]) -> Iterator[Sequence[str
 
 def mark(text: str) -> str:
     """The same for the same words, however they are dressed."""
-    return hashlib.blake2b(normalised(text).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return _mark(normalised(text))
 
 
-def _signed(texts: Sequence[str]) -> Words:
+def _mark_and_fate(group_key: bytes, text: str, before: Sequence[str]) -> tuple[str, Fate]:
+    """Of a paragraph, and of the forms it may have had."""
+    words = normalised(text)
+    held = {are_held_out(group_key, form) for form in (words, *map(normalised, before))}
+    its = Fate.TEST if held == {True} else Fate.SET_ASIDE if held == {True, False} else Fate.TRAIN
+    return _mark(words), its
+
+
+def _mark(words: str) -> str:
+    return xxhash.xxh3_128_hexdigest(words.encode("utf-8", "surrogatepass"))
+
+
+def signed(texts: Sequence[str]) -> Words:
+    """The line of the signatures of some documents."""
     made = signatures(texts)
     arrays = {"exact": made.exact, "bands": made.bands, "bins": made.bins}
     return {"signatures": {name: b64encode(array.tobytes()).decode() for name, array in arrays.items()}}
