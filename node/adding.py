@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,18 +31,17 @@ class Job:
 async def add(home: Path, job: Job, tell: Tell = lambda words: None) -> Words:
     """Make the collection; returns its counts. Raises OwnerMustAct in the child's words."""
     arguments = ["--folder", job.folder.expanduser().resolve(), "--name", job.name, *_key(home)]
-    arguments += ["--choices", json.dumps(job.choices)]
     arguments += ["--replace"] if job.replace else []
     arguments += ["--dry-run"] if job.dry_run else []
     arguments += [] if job.cores is None else ["--cores", job.cores]
-    done = await ask(home, "add", *arguments, tell=tell)
+    done = await ask(home, "add", *arguments, choices=job.choices, tell=tell)
     return {"documents": 0, "bytes": 0, "tokens": 0, "held_out_documents": 0, "skipped_words": [], **done}
 
 
 async def preview(home: Path, folder: Path, choices: Words, count: int, seed: int) -> Words:
     """Random samples of what the choices would do to a folder."""
-    arguments = ["--folder", folder.expanduser().resolve(), "--choices", json.dumps(choices), *_key(home)]
-    return await ask(home, "preview", *arguments, "--count", count, "--seed", seed)
+    arguments = ["--folder", folder.expanduser().resolve(), *_key(home), "--count", count, "--seed", seed]
+    return await ask(home, "preview", *arguments, choices=choices)
 
 
 async def remove(home: Path, name: str) -> Words:
@@ -70,11 +68,19 @@ async def convert_tokenizer(home: Path, file: Path, out: Path) -> Words:
     return await ask(home, "convert-tokenizer", "--out", out.resolve(), file.resolve())
 
 
-async def ask(home: Path, command: str, *arguments: object, tell: Tell = lambda words: None) -> Words:
-    """One job of the child's. Raises OwnerMustAct in its words."""
+async def ask(
+    home: Path, command: str, *arguments: object, choices: Words | None = None, tell: Tell = lambda words: None
+) -> Words:
+    """One job of the child's. Raises OwnerMustAct in its words.
+
+    The choices go through its standard input: they name people, and all users of a PC may read a command line.
+    """
     log = home / "log" / "data.log"
-    child = await Child.start("node.data", [command, "--home", str(home), *map(str, arguments)], log)
+    said = [] if choices is None else ["--choices", "-"]
+    child = await Child.start("node.data", [command, "--home", str(home), *said, *map(str, arguments)], log)
     try:
+        if choices is not None:
+            await child.tell(choices)
         async for words in child.facts():
             match words.pop("fact", None):
                 case "progress":

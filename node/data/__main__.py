@@ -30,6 +30,7 @@ from shared.models import default_cache, usual_tokenizer
 
 Words = dict[str, Any]
 STEP = 0.25  # seconds between two words of progress
+CHOICES = "of building/choices.py, where not the usual; -: the first line of standard input, which nobody else can see"
 
 
 class BytesTeller(Protocol):
@@ -37,7 +38,10 @@ class BytesTeller(Protocol):
 
 
 def main() -> int:
+    os.umask(0o077)  # all that is written here, and by the workers, is its owner's alone
     options = _options()
+    if getattr(options, "choices", "") == "-":
+        options.choices = sys.stdin.buffer.readline()
     _end_with_parent()
     try:
         fact = options.perform(options)
@@ -175,7 +179,7 @@ def _options() -> argparse.Namespace:
     previewing = command("preview", preview, "random samples of what the choices would do to a folder")
     for one in (adding, previewing):
         one.add_argument("--folder", type=Path, required=True)
-        one.add_argument("--choices", default="{}", metavar="JSON", help="of building/choices.py, where not the usual")
+        one.add_argument("--choices", default="{}", metavar="JSON", help=CHOICES)
         one.add_argument("--group-key-file", type=Path, required=True)
     previewing.set_defaults(name=None)
     showing_ = command("show", show, "the counts of a collection and random samples of it")
