@@ -7,6 +7,7 @@ way are done twice.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ from node.data.document import Document
 from node.data.duplicates.index import Index
 from node.data.manifest import write_manifest
 from node.data.screening import Poison
-from shared.disk import private_folder, turn, write
+from shared.disk import private_folder, sync_folder, turn, write
 from shared.errors import OwnerMustAct
 
 FORMAT = 1  # of what lies in the folder beside; another one begins anew
@@ -78,6 +79,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
     target = data / collection.checked_name(wish.name)
     with turn(data / ".lock"):
         collection.recover(target)
+        tidy(target)
         if target.exists() and not wish.replace:
             raise collection.NameTaken(
                 f"There is a collection called {wish.name} already. Choose another name, "
@@ -85,14 +87,15 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
             )
         old = collection.label_of(target)
         beside = private_folder(data / f".{wish.name}.new")
+        work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
         with Journal(beside / ".state.db") as journal:
             try:
-                label = take_up_or_plan(beside, wish, journal)
+                label = take_up_or_plan(wish.name, work, journal)
             except OwnerMustAct:
-                shutil.rmtree(beside)
+                if journal.plan() is None:
+                    shutil.rmtree(beside)
                 raise
-            keys = group_key, read_key(data / ".pseudonyms")
-            work = Work(wish.folder.resolve(), *keys, wish.choices)
+            sweep_others(beside, label)
             shelf.sweep(data)
             with shelf.opened(data, label, old) as index:
                 journal.place({"index": index.length})
@@ -113,26 +116,39 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
     return meta
 
 
-def take_up_or_plan(beside: Path, wish: Wish, journal: Journal) -> str:
-    """Keep the plan that is there if it was made of the same; else begin anew. Returns the label."""
-    made_of = {
-        "format": FORMAT,
-        "folder": str(wish.folder.resolve()),
-        "choices": asdict(wish.choices),
-        "filters": refining.versions(wish.choices),
-    }
-    made_of = json.loads(json.dumps(made_of))
+def take_up_or_plan(name: str, work: Work, journal: Journal) -> str:
+    """Keep the plan that is there if it was made of the same; else begin anew. Returns the label.
+
+    Raises OwnerMustAct when that cannot be; then what was begun before may still go on.
+    """
+    made_of = json.loads(json.dumps(_made_of(work)))
     there = journal.plan()
     if there is not None and {**there, "label": ""} == {**made_of, "label": ""}:
         return str(there["label"])
+    label = shelf.new_label(name)
+    found = Found(work.source, work.choices)
+    journal.write_plan({**made_of, "label": label}, units(found.parts(), unit_bytes(found.bytes)), found)
+    return label
+
+
+def _made_of(work: Work) -> Words:
+    keys = hashlib.sha256(work.group_key + work.pseudonym_key).hexdigest()
+    filters = refining.versions(work.choices)
+    return {
+        "format": FORMAT, "folder": str(work.source), "choices": asdict(work.choices), "filters": filters, "keys": keys,
+    }  # fmt: skip
+
+
+def sweep_others(beside: Path, label: str) -> None:
+    """What an earlier plan made goes. The journal speaks of it no more, so whoever is killed here sweeps again."""
+    ours = spool.folder_of(private_folder(beside), label)
+    if ours.exists():
+        return
     for path in beside.iterdir():
         if not path.name.startswith(".state.db"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    private_folder(beside / "units")
-    label = shelf.new_label(wish.name)
-    found = Found(wish.folder, wish.choices)
-    journal.write_plan({**made_of, "label": label}, units(found.parts(), unit_bytes(found.bytes)), found)
-    return label
+    private_folder(ours)
+    sync_folder(beside)
 
 
 def merge_all(
@@ -159,11 +175,11 @@ def merge_all(
             merger.counts.clear()
             merger.unreadable.clear()
             for number in taken:
-                spool.path_of(beside, number).unlink()
+                spool.path_of(beside, label, number).unlink()
             taken.clear()
 
         for unit in refiners.refined(first):
-            merger.take(spool.read(spool.path_of(beside, unit.number)))
+            merger.take(spool.read(spool.path_of(beside, label, unit.number)))
             taken.append(unit.number)
             done, merged = done + unit.bytes, unit.number + 1
             if len(taken) == COMMIT_UNITS or time.monotonic() - since >= COMMIT_SECONDS:
@@ -191,7 +207,7 @@ def write_pages(source: Path, choices: Choices, meta: Words, poison: Poison, jou
 
 def tidy(source: Path) -> None:
     """Only what a finished source needs: shards, journal, pages."""
-    for path in (source / "units", source / ".marks"):
+    for path in (*source.glob("units*"), source / ".marks"):
         shutil.rmtree(path, ignore_errors=True)
     for path in source.glob(".poison-*"):
         path.unlink()
@@ -220,6 +236,7 @@ class Here:
 
     def __init__(self, beside: Path, work: Work, journal: Journal) -> None:
         self._beside, self._journal, self._refiner = beside, journal, Refiner(work)
+        self._label = str((journal.plan() or {})["label"])
 
     def __enter__(self) -> Here:
         return self
@@ -229,7 +246,7 @@ class Here:
 
     def refined(self, first: int) -> Iterator[Unit]:
         for unit in self._journal.units(first):
-            refine(self._refiner, self._beside, unit, [])
+            refine(self._refiner, self._beside, self._label, unit, [])
             yield unit
 
 

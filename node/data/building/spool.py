@@ -16,8 +16,13 @@ import xxhash
 Words = dict[str, Any]
 
 
-def path_of(folder: Path, number: int) -> Path:
-    return folder / "units" / f"{number:08}"
+def folder_of(folder: Path, label: str) -> Path:
+    """Each plan has its own: a worker that outlives a killed parent must not write into the next one's."""
+    return folder / f"units-{label}"
+
+
+def path_of(folder: Path, label: str, number: int) -> Path:
+    return folder_of(folder, label) / f"{number:08}"
 
 
 def write(path: Path, lines: Iterable[Words]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from node.data.building import build, choices, shelf
+from node.data.building import build, choices, shelf, spool
 from node.data.building.choices import Choices
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
@@ -34,9 +34,10 @@ def try_out(wish: build.Wish, group_key: bytes, cores: int, tell: build.Tell) ->
     found = Found(wish.folder, wish.choices)
     with tempfile.TemporaryDirectory(prefix=".dry-run-", dir=data) as name:
         beside = Path(name)
-        private_folder(beside / "units")
         with Journal(beside / ".state.db") as journal:
-            made_of = {"label": shelf.new_label(wish.name), "filters": {}}
+            label = shelf.new_label(wish.name)
+            private_folder(spool.folder_of(beside, label))
+            made_of = {"label": label, "filters": {}}
             journal.write_plan(made_of, sample(units(found.parts(), unit_bytes(found.bytes)), found.bytes), found)
             work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
             with Index.open(beside / "index") as index:

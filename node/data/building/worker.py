@@ -25,13 +25,14 @@ def main() -> int:
     known = json.loads(sys.stdin.readline())
     folder = Path(known["folder"])
     group_key, pseudonym_key = bytes.fromhex(known["group_key"]), bytes.fromhex(known["pseudonym_key"])
+    label = str(known["label"])
     refiner = Refiner(Work(Path(known["source"]), group_key, pseudonym_key, choices_from(known["choices"])))
     say({"ready": True})
     for line in sys.stdin:
         words = json.loads(line)
         unit = Unit(int(words["unit"]), tuple(part_from(part) for part in words["parts"]))
         try:
-            refine(refiner, folder, unit, words["skip"], careful=words["careful"])
+            refine(refiner, folder, label, unit, words["skip"], careful=words["careful"])
         except Exception as error:
             trouble = owners_trouble(error)
             if trouble is None:
@@ -42,12 +43,12 @@ def main() -> int:
     return 0
 
 
-def refine(refiner: Refiner, folder: Path, unit: Unit, skip: list[int], *, careful: bool = False) -> None:
+def refine(refiner: Refiner, folder: Path, label: str, unit: Unit, skip: list[int], *, careful: bool = False) -> None:
     """One unit into its spool file. What is taken up is noted: who measures wants to know what was done twice."""
     with open(folder / ".taken.log", "ab", buffering=0) as log:
         log.write(f"{unit.number} {unit.bytes}\n".encode())
     at = (lambda part: say({"at": part})) if careful else (lambda part: None)
-    spool.write(spool.path_of(folder, unit.number), refiner.lines(unit, skip, at))
+    spool.write(spool.path_of(folder, label, unit.number), refiner.lines(unit, skip, at))
 
 
 def say(words: Words) -> None:

@@ -45,7 +45,7 @@ class Workers:
 
     def __init__(self, folder: Path, work: Work, journal: Journal, cores: int, log: Path, module: str = MODULE) -> None:
         self._folder, self._work, self._journal, self._cores, self._log = folder, work, journal, cores, log
-        self._module = module
+        self._module, self._label = module, str((journal.plan() or {})["label"])
         self._said: queue.Queue[tuple[Worker, Words | None]] = queue.Queue()
         self._workers: list[Worker] = []
         self._deaths: dict[int, int] = {}  # unit -> workers that died of it
@@ -77,7 +77,7 @@ class Workers:
                 unit = again.pop() if again else next(units, None)
                 if unit is None:
                     more = False
-                elif spool.is_whole(spool.path_of(self._folder, unit.number)):
+                elif spool.is_whole(spool.path_of(self._folder, self._label, unit.number)):
                     spooled[unit.number], out = unit, max(out, unit.number + 1)
                 elif (worker := self._free()) is not None:
                     self._give(worker, unit)
@@ -111,7 +111,13 @@ class Workers:
         worker = Worker(process)
         work = self._work
         keys = {"group_key": work.group_key.hex(), "pseudonym_key": work.pseudonym_key.hex()}
-        known = {"folder": str(self._folder), "source": str(work.source), **keys, "choices": asdict(work.choices)}
+        known = {
+            "folder": str(self._folder),
+            "label": self._label,
+            "source": str(work.source),
+            **keys,
+            "choices": asdict(work.choices),
+        }
         self._tell(worker, known)
         assert process.stdout is not None
         threading.Thread(target=self._listen, args=(worker, process.stdout), daemon=True).start()

@@ -26,7 +26,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     folder = prose(tmp_path / "notes", files=6)
     (folder / "0002.txt").rename(folder / "deadly.txt")
     (folder / "0003.txt").rename(folder / "e.txt")
-    (tmp_path / "units").mkdir()
+    (tmp_path / "units-t.1").mkdir()
     found = Found(folder, PLAIN)
     with Journal(tmp_path / ".state.db") as journal:
         journal.write_plan({"label": "t.1"}, units(found.parts(), found.bytes // 3), found)
@@ -38,7 +38,7 @@ def test_a_file_that_kills_its_worker_is_left_out_and_named(journal: Journal, tm
     with Workers(tmp_path, work, journal, 1, tmp_path / "log", "tests.node.data.building.dying_worker") as workers:
         done = [unit.number for unit in workers.refined(0)]
     assert done == [*range(len(done))]
-    lines = [words for number in done for words in spool.read(spool.path_of(tmp_path, number))]
+    lines = [words for number in done for words in spool.read(spool.path_of(tmp_path, "t.1", number))]
     assert [words["name"] for words in lines if "name" in words] == [
         "0000.txt", "0001.txt", "0004.txt", "0005.txt", "e.txt",
     ]  # fmt: skip

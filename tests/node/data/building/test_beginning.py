@@ -1,0 +1,111 @@
+"""A source that was begun, and what begins after it: neither spoils the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.data.building import build as building
+from node.data.building.build import Progress, Wish, build
+from node.data.building.choices import PLAIN, Choices
+from node.data.building.finding import Found
+from node.data.building.journal import Journal
+from node.data.building.refining import Refiner, Work
+from node.data.building.worker import refine
+from shared.errors import OwnerMustAct
+from tests.node.data.building.command import KEY, digests, prose
+
+
+class Killed(BaseException):
+    """As a kill would, at a chosen moment."""
+
+
+def begin(wish: Wish, key: bytes = KEY, share: float = 0.4) -> None:
+    """Make that much of a source, and be killed."""
+
+    def tell(progress: Progress) -> None:
+        if progress.done > share * progress.total:
+            raise Killed
+
+    with pytest.raises(Killed):
+        build(wish, key, 0, tell)
+
+
+@pytest.fixture
+def wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wish:
+    """A folder of several units, each committed."""
+    monkeypatch.setattr(building, "COMMIT_SECONDS", 0.0)
+    return Wish(tmp_path / "home", prose(tmp_path / "notes", files=16, paragraphs=30), "t", PLAIN)
+
+
+@pytest.fixture
+def undisturbed(wish: Wish, tmp_path: Path) -> dict[str, str]:
+    build(replace(wish, home=tmp_path / "undisturbed"), KEY)
+    return digests(tmp_path / "undisturbed")
+
+
+def kept(wish: Wish) -> int:
+    """Bytes of input that going on need not read again."""
+    told: list[Progress] = []
+    build(wish, KEY, 0, told.append)
+    return told[0].kept
+
+
+def test_a_worker_that_outlived_its_parent_cannot_write_into_the_next_plan(wish: Wish) -> None:
+    begin(wish)
+    beside = wish.home / "data" / ".t.new"
+    with Journal(beside / ".state.db") as journal:
+        label, unit = str((journal.plan() or {})["label"]), [*journal.units(0)][-1]
+    blanking = replace(wish, choices=replace(PLAIN, licence="mine"))
+    begin(blanking)
+    for folder in (beside, beside / "elsewhere"):
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(FileNotFoundError):
+            refine(Refiner(Work(wish.folder, KEY, KEY, PLAIN)), folder, label, unit, [])
+
+
+def test_other_choices_that_make_no_sense_cost_nothing_of_what_was_begun(wish: Wish, undisturbed: object) -> None:
+    begin(wish)
+    for nonsense in (Choices(no_rules=("no such rule",)), replace(PLAIN, hold_out=("no such file",))):
+        with pytest.raises(OwnerMustAct):
+            build(replace(wish, choices=nonsense), KEY)
+    with pytest.raises(OwnerMustAct):
+        build(replace(wish, folder=wish.folder / "not here"), KEY)
+    assert kept(wish) > 0
+    assert digests(wish.home) == undisturbed
+
+
+def test_killed_while_another_plan_is_made_it_can_still_begin(
+    wish: Wish, undisturbed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(wish)
+    with monkeypatch.context() as patched:
+        patched.setattr(Found, "parts", lambda self: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            build(replace(wish, choices=replace(PLAIN, licence="mine")), KEY)
+    build(wish, KEY)
+    assert digests(wish.home) == undisturbed
+
+
+def test_with_another_groups_key_it_begins_anew(wish: Wish, tmp_path: Path) -> None:
+    begin(wish, key=b"o" * 32)
+    build(wish, KEY)
+    build(replace(wish, home=tmp_path / "other"), KEY)
+    assert digests(wish.home) == digests(tmp_path / "other")
+
+
+def test_killed_when_all_but_tidying_was_done_nothing_is_left_over(wish: Wish, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(source: Path) -> None:
+        if source.exists():
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "tidy", killed)
+        with pytest.raises(Killed):
+            build(wish, KEY)
+    with pytest.raises(OwnerMustAct, match="already"):
+        build(wish, KEY)
+    left = {path.name for path in (wish.home / "data" / "t").iterdir()}
+    assert not [name for name in left if name.startswith(("units", ".marks", ".poison"))]
