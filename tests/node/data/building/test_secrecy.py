@@ -32,7 +32,7 @@ def test_a_list_of_private_words_may_be_longer_than_any_command_line(home: Path,
     words = ["Hildegunst of Mythenmetz", *(f"word{number:06} of a long list" for number in range(8_000))]
     job = adding.Job(folder, "notes", {"blank_list": words, "clean": False}, cores=0)
     made = asyncio.run(adding.add(home, job))
-    assert made["blanked"]["documents"] == 1
+    assert made["blanked"]["NAME"] == 1
 
 
 def test_all_files_of_a_source_are_its_owners_alone(home: Path, tmp_path: Path) -> None:
