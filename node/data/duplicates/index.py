@@ -35,6 +35,7 @@ from shared.disk import private_folder, write
 Array = np.ndarray[Any, Any]
 Kind = Literal["new", "exact", "near"]
 
+STALE = matching.CANDIDATES // 4  # removed sources that the files may still hold
 THRESHOLD = 0.8  # Jaccard similarity of 5-grams of words from which two documents are copies
 _KINDS: dict[int, Kind] = {NEW: "new", EXACT: "exact", NEAR: "near"}
 _COMMIT = np.dtype([("length", "<u8"), ("check", "<u8")])
@@ -130,7 +131,8 @@ class Index:
     def remove(self, source: str) -> None:
         """Compare with this source's documents no more: at once and for good, without `commit`.
 
-        Their sketches go when they are more than half of all; what is kept is that there was a document.
+        Their sketches go when they are more than half of all, or of STALE sources: for each key the oldest CANDIDATES
+        alone are looked at, and those who are gone must not be all of them. What is kept is that there was a document.
         """
         number = self._sources.known(source)
         if number is None:
@@ -138,11 +140,13 @@ class Index:
         self._sources.remove(source)
         self._ignored.append(number)
         kept = dead = 0
+        stale: set[int] = set()
         for part in self._files.parts():
             gone = np.isin(part["source"], self._sources.removed())
             dead += int(part["sketched"][gone].sum())
             kept += int(part["sketched"][~gone].sum())
-        if dead > kept and self.length == self._safe:
+            stale.update(np.unique(part["source"][gone & (part["kind"] == NEW)]).tolist())
+        if (dead > kept or len(stale) >= STALE) and self.length == self._safe:
             self._compact()
 
     def close(self) -> None:

@@ -218,3 +218,14 @@ def test_most_of_what_a_removed_source_took_is_given_back(tmp_path: Path) -> Non
         index.commit()
     with Index.open(tmp_path, at) as index:  # records keep their numbers, so journals stay right
         assert kinds(add(index, "new", [POEM + "!", texts[0], texts[0]])) == ["near", "new", "exact"]
+
+
+def test_a_text_that_was_removed_a_hundred_times_still_has_copies(tmp_path: Path) -> None:
+    with Index.open(tmp_path) as index:
+        add(index, "others", [" ".join(prose(seed, 30)) for seed in range(200)])
+        for time in range(100):
+            assert kinds(add(index, f"notes {time}", [POEM, "three short words"])) == ["new", "new"]
+            index.commit()
+            index.remove(f"notes {time}")
+        assert kinds(add(index, "notes", [POEM, "three short words"])) == ["new", "new"]
+        assert kinds(add(index, "mails", [POEM, "three short words"])) == ["exact", "exact"]
