@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,8 +19,9 @@ from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Work
 from node.data.chats.people import read_key
 from node.data.duplicates.index import Index
-from shared.disk import private_folder
+from shared.disk import private_folder, turn
 
+PREFIX = ".dry-run-"
 SAMPLE = 64 << 20  # bytes of input that are read, about
 
 Words = dict[str, Any]
@@ -28,22 +30,28 @@ Words = dict[str, Any]
 def try_out(wish: build.Wish, group_key: bytes, cores: int, tell: build.Tell) -> Words:
     """The counts that the source would have, were it only a sample of the folder; nothing is left behind.
 
-    Copies are found within the sample, not among other sources.
+    Copies are found within the sample, not among other sources. One at a time, so that what a killed one left can go.
     """
     data = private_folder(wish.home / "data")
     found = Found(wish.folder, wish.choices)
-    with tempfile.TemporaryDirectory(prefix=".dry-run-", dir=data) as name:
-        beside = Path(name)
-        with Journal(beside / ".state.db") as journal:
-            label = shelf.new_label(wish.name)
-            private_folder(spool.folder_of(beside, label))
-            made_of = {"label": label, "filters": {}}
-            journal.write_plan(made_of, sample(units(found.parts(), unit_bytes(found.bytes)), found.bytes), found)
-            work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
-            with Index.open(beside / "index") as index:
-                build.merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell, dry=True)
-            _, read = journal.totals()
-            return {**meta_of(wish, journal), "dry_run": True, "read_bytes": read, "folder_bytes": found.bytes}
+    with turn(data / ".dry-run"):
+        for left in data.glob(f"{PREFIX}*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=data) as name:
+            return _tried(Path(name), wish, found, group_key, cores, tell)
+
+
+def _tried(beside: Path, wish: build.Wish, found: Found, group_key: bytes, cores: int, tell: build.Tell) -> Words:
+    with Journal(beside / ".state.db") as journal:
+        label = shelf.new_label(wish.name)
+        private_folder(spool.folder_of(beside, label))
+        made_of = {"label": label, "filters": {}}
+        journal.write_plan(made_of, sample(units(found.parts(), unit_bytes(found.bytes)), found.bytes), found)
+        work = Work(wish.folder.resolve(), group_key, read_key(wish.home / "data" / ".pseudonyms"), wish.choices)
+        with Index.open(beside / "index") as index:
+            build.merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell, dry=True)
+        _, read = journal.totals()
+        return {**meta_of(wish, journal), "dry_run": True, "read_bytes": read, "folder_bytes": found.bytes}
 
 
 def sample(all_units: Iterator[Unit], total: int) -> Iterator[Unit]:

@@ -13,6 +13,7 @@ from node.data.building.choices import PLAIN, Choices
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
 from node.data.building.refining import Refiner, Work
+from node.data.building.trying import try_out
 from node.data.building.worker import refine
 from shared.errors import OwnerMustAct
 from tests.node.data.building.command import KEY, digests, prose
@@ -109,3 +110,11 @@ def test_killed_when_all_but_tidying_was_done_nothing_is_left_over(wish: Wish, m
         build(wish, KEY)
     left = {path.name for path in (wish.home / "data" / "t").iterdir()}
     assert not [name for name in left if name.startswith(("units", ".marks", ".poison"))]
+
+
+def test_what_a_killed_dry_run_left_goes_with_the_next_one(wish: Wish) -> None:
+    left = wish.home / "data" / ".dry-run-abc"
+    left.mkdir(parents=True)
+    (left / "00000000").write_text("somebody's own words")
+    assert try_out(wish, KEY, 0, lambda progress: None)["documents"] == 16
+    assert not [*(wish.home / "data").glob(".dry-run-*")]
