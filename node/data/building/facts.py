@@ -56,6 +56,8 @@ class Report:
 
 def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> Report:
     counts = journal.counts()
+    kept = meta["documents"]
+    dropped, copies = sum(meta["dropped"].values()), sum(meta["copies"].values())
     found = [Finding(**words) for words in json.loads((source / "findings.json").read_bytes())]
     return Report(
         meta=meta,
@@ -63,17 +65,19 @@ def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> 
         flow=[
             ("files found", meta["files"]),
             ("documents read", counts["documents read"]),
-            ("dropped by a rule", sum(meta["dropped"].values())),
-            ("left out as copies", sum(meta["copies"].values())),
+            ("dropped by a rule", dropped),
+            ("left out as copies", copies),
+            ("left out, since none of their paragraphs is new", counts["documents read"] - dropped - copies - kept),
+            ("kept, whole or in part", kept),
             ("documents in which something was blanked", counts["blanked: documents"]),
-            ("kept to train on (whole or in part)", meta["train_documents"]),
-            ("held out for testing (whole or in part)", meta["held_out_documents"]),
+            ("pieces of these to train on", meta["train_documents"]),
+            ("pieces of these held out for testing", meta["held_out_documents"]),
             ("paragraphs that repeat others, left out", meta["repeated_paragraphs"]),
             ("paragraphs set aside, since a friend may be tested on them", meta["set_aside_paragraphs"]),
         ],
         lengths=_lengths(counts),
         bars=[
-            _bars(counts, "Languages", "characters", "language characters: ", shares=True),
+            _bars(counts, "Languages", "characters", "kept characters: ", shares=True),
             _bars(counts, "Kinds of text", "documents", "kind: "),
             _bars(counts, "Dropped, by rule", "documents", "dropped: "),
             Bars("Copies of other collections", "documents", _sorted(meta["copies_of"])),

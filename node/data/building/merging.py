@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections import ChainMap, Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,17 +96,17 @@ class Merger:
         before, fresh = self._marks.known({bytes.fromhex(text[-2]) for text in texts}), dict[bytes, bool]()
         known = ChainMap(fresh, before)
         for words, verdict in zip(documents, verdicts, strict=True):
-            self.counts["documents"] += 1
-            self.counts["conversations"] += "said" in words
-            self.counts[f"kind: {words['kind']}"] += 1
             if verdict.kind != "new":
                 self.counts[f"copies: {verdict.kind}"] += 1
                 self.counts[f"{Fate.REPEATED} paragraphs"] += len(words.get("pieces") or words["said"])
                 if verdict.source != self._source:
                     self.counts[f"copies of: {verdict.source}"] += 1
                 continue
-            for part in self._conversation(words, known) if "said" in words else self._prose(words, known):
+            parts = [*(self._conversation(words, known) if "said" in words else self._prose(words, known))]
+            for part in parts:
                 self._write(words["name"], part)
+            if parts:
+                self._count(words, parts)
         self._marks.add(fresh)
 
     def _prose(self, words: Words, known: Known) -> Iterable[Part]:
@@ -143,6 +143,14 @@ class Merger:
         if by_key is Fate.TEST or in_test:
             return Fate.SET_ASIDE if self._test_files else by_key
         return by_key
+
+    def _count(self, words: Words, parts: Sequence[Part]) -> None:
+        """A document of which something is kept."""
+        self.counts["documents"] += 1
+        self.counts["conversations"] += "said" in words
+        self.counts[f"kind: {words['kind']}"] += 1
+        if language := words.get("language"):
+            self.counts[f"kept characters: {language}"] += sum(len(part.text) for part in parts)
 
     def _write(self, name: str, part: Part) -> None:
         facts: Words = {"file": name}

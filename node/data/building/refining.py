@@ -32,6 +32,7 @@ from node.data.reading.read import Options
 Words = dict[str, Any]
 SEPARATOR = "\n\n"  # between the paragraphs of a document
 BATCH = 1 << 20  # characters whose signatures are made at a time
+_SPOKEN = "language characters: "  # as the stage that judges languages counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,16 @@ class Refiner:
                     unreadable.append(found)
                     continue
                 counts["documents read"] += 1
-                refined = self._through(found, counts)
+                its = Counter[str]()
+                refined = self._through(found, its)
+                language = _language(its)
+                counts.update(its)
                 if isinstance(refined, Dropped):
                     counts[f"dropped: {refined.rule}"] += 1
                     continue
                 if self._work.choices.poison:
                     poison.add(found, refined)
-                yield self.marked(found, refined, part)
+                yield {**self.marked(found, refined, part), "language": language}
                 batch.append(words_of(refined))
                 length += len(batch[-1])
                 if length >= BATCH:
@@ -111,6 +115,11 @@ class Refiner:
                 [text, *_mark_and_fate(key, text, before)] for text, before in zip(texts, forms, strict=True)
             ]
         return words
+
+
+def _language(counts: Counts) -> str:
+    """Of one document, by what its stages counted; "" where none looked."""
+    return next((name.removeprefix(_SPOKEN) for name in counts if name.startswith(_SPOKEN)), "")
 
 
 def aligned(raw: Sequence[str], refined: Sequence[str]) -> Iterator[Sequence[str]]:
