@@ -22,6 +22,7 @@ Name = Annotated[str, typer.Argument(help="The collection's name.")]
 Folder = Annotated[Path, typer.Argument(help="A folder with your files.")]
 HoldOut = Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Test on these files (repeatable).")]
 
+LEAST_SHARD = 64 << 10  # bytes
 READING, FILTERS, RESULT = "What is read", "What is left out and blanked", "What comes of it"
 
 # What the readers are told.
@@ -48,10 +49,12 @@ Encoding = Annotated[str, typer.Option(rich_help_panel=READING, help="Of files t
 # What the filters are told.
 Language = Annotated[str, typer.Option(metavar="en,de", rich_help_panel=FILTERS, help="Keep only these languages.")]
 Rule = Annotated[
-    list[str] | None, typer.Option(metavar="RULE", rich_help_panel=FILTERS, help="Switch a rule on (repeatable).")
+    list[str] | None,
+    typer.Option(metavar="RULE", rich_help_panel=FILTERS, help="Switch a rule on (a wrong name lists them all)."),
 ]
 NoRule = Annotated[
-    list[str] | None, typer.Option(metavar="RULE", rich_help_panel=FILTERS, help="Switch a rule off (repeatable).")
+    list[str] | None,
+    typer.Option(metavar="RULE", rich_help_panel=FILTERS, help="Switch a rule off, by its name in the report."),
 ]
 WebRules = Annotated[
     str, typer.Option(metavar="WHERE", rich_help_panel=FILTERS, help="Strict web rules on: pages, all, never.")
@@ -79,7 +82,7 @@ ShardSize = Annotated[
     str, typer.Option(metavar="SIZE", rich_help_panel=RESULT, help="Of one shard, such as 256m (default 1 GB).")
 ]
 Licence = Annotated[str, typer.Option(rich_help_panel=RESULT, help="What you say of the text's rights; kept with it.")]
-Cores = Annotated[int | None, typer.Option(rich_help_panel=RESULT, help="How many to use (default: all).")]
+Cores = Annotated[int | None, typer.Option(min=1, rich_help_panel=RESULT, help="How many to use (default: all).")]
 
 
 @data.command("add")
@@ -271,6 +274,9 @@ def _lines(path: Path | None) -> list[str]:
 
 def _bytes(size: str) -> int | None:
     try:
-        return count(size) if size else None
+        asked = count(size) if size else None
     except ValueError as error:
         raise OwnerMustAct(f"--shard-size: {error}") from error
+    if asked is not None and asked < LEAST_SHARD:
+        raise OwnerMustAct(f"--shard-size {size} would make a file of every few words. Give 64k or more.")
+    return asked

@@ -101,9 +101,15 @@ def size_words(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def plural(number: int, thing: str) -> str:
-    """1, "PC" -> "1 PC"; 1200, "round" -> "1,200 rounds"."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+def day_words(moment: str) -> str:
+    """ "28 November 2026, 09:15", on this PC's clock, of a moment in ISO 8601."""
+    when = datetime.fromisoformat(moment).astimezone()
+    return f"{when.day} {when:%B %Y, %H:%M}"
+
+
+def plural(number: int, thing: str, things: str = "") -> str:
+    """1, "PC" -> "1 PC"; 1200, "round" -> "1,200 rounds"; 2, "copy", "copies" -> "2 copies"."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {things or f'{thing}s'}"
 
 
 def _no_duration(text: object) -> str:

@@ -25,7 +25,7 @@ from node.data.building.facts import report_of
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
 from node.data.building.merging import Merger
-from node.data.building.meta import meta_of
+from node.data.building.meta import meta_of, why_nothing
 from node.data.building.page import page
 from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Refiner, Work
@@ -80,11 +80,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
     with turn(data / ".lock"):
         collection.recover(target)
         tidy(target)
-        if target.exists() and not wish.replace:
-            raise collection.NameTaken(
-                f"There is a collection called {wish.name} already. Choose another name, "
-                "or say --replace to put the new one in its place."
-            )
+        refuse_taken(target, wish)
         old = collection.label_of(target)
         beside = private_folder(data / f".{wish.name}.new")
         work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
@@ -108,12 +104,19 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
         if empty:
             shutil.rmtree(beside)
             shelf.sweep(data)
-            why = "; ".join(meta["skipped_words"]) or "nothing in it was kept"
-            raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {why}.")
+            raise OwnerMustAct(f"Nothing in {wish.folder} could be used: {why_nothing(meta)}.")
         collection.put_in_place(beside, target)
         tidy(target)
         shelf.sweep(data)  # the old one's entries, if it replaced one
     return meta
+
+
+def refuse_taken(target: Path, wish: Wish) -> None:
+    if target.exists() and not wish.replace:
+        raise collection.NameTaken(
+            f"There is a collection called {wish.name} already. Choose another name, "
+            "or say --replace to put the new one in its place."
+        )
 
 
 def take_up_or_plan(name: str, work: Work, journal: Journal) -> str:

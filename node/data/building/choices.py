@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from node.data.shards import SHARD
 from shared.disk import write
 from shared.errors import OwnerMustAct
+
+WebRules = Literal["pages", "all", "never"]
+Abuse = Literal["off", "count", "cut", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,12 @@ class Choices:
     languages: tuple[str, ...] = ()  # ISO 639-1 codes that are kept; none: all
     rules: tuple[str, ...] = ()  # switched on beyond the usual ones
     no_rules: tuple[str, ...] = ()  # switched off
-    web_rules: Literal["pages", "all", "never"] = "pages"  # where the rules made for pages of the web hold
+    web_rules: WebRules = "pages"  # where the rules made for pages of the web hold
     blank: bool = True  # replace what is private by placeholders
     blank_list: tuple[str, ...] = ()  # the owner's own words to blank
     country: str = ""  # ISO 3166: whose phone numbers and ids need the least proof
     spacy_model: str = ""  # folder; finds names of people
-    toxicity: Literal["off", "count", "cut", "drop"] = "count"  # what becomes of abuse
+    toxicity: Abuse = "count"  # what becomes of abuse
     toxicity_threshold: float = 0.9  # of the model's score, 0 to 1
     abuse_list: tuple[str, ...] = ()  # the owner's own words that count as abuse
     poison: bool = True  # look for what may have been planted
@@ -45,10 +49,20 @@ PLAIN = Choices(clean=False, blank=False, toxicity="off", poison=False)  # text 
 
 
 def choices_from(words: dict[str, Any]) -> Choices:
-    """From JSON; a key that this version does not know is refused."""
+    """From JSON. Raises OwnerMustAct for a key or a word that this version does not know."""
     known = {field.name for field in fields(Choices)}
     if unknown := sorted(set(words) - known):
         raise OwnerMustAct(f"This source was made by a newer Potluck (it knows {', '.join(unknown)}). Update this one.")
+    for name, known_words in (("web_rules", get_args(WebRules)), ("toxicity", get_args(Abuse))):
+        if words.get(name, known_words[0]) not in known_words:
+            option = name.replace("_", "-")
+            raise OwnerMustAct(f"--{option} cannot be {words[name]!r}. Say one of: {', '.join(known_words)}.")
+    try:
+        codecs.lookup(words.get("encoding") or "utf-8")
+    except LookupError as error:
+        raise OwnerMustAct(
+            f"There is no encoding called {words['encoding']}. Known are, for example, cp1252, latin-1 and shift_jis."
+        ) from error
     chosen: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in words.items()}
     return Choices(**chosen)
 

@@ -10,6 +10,7 @@ from node.data.building.journal import UNREADABLE, Journal
 from node.data.building.shelf import name_of
 from node.data.collection import skipped_words
 from node.data.heldout import Fate
+from shared.units import plural
 
 if TYPE_CHECKING:
     from node.data.building.build import Wish
@@ -46,6 +47,17 @@ def meta_of(wish: Wish, journal: Journal) -> Words:
         "train_bytes": counts[f"{Fate.TRAIN} bytes"],
         "train_documents": counts[f"{Fate.TRAIN} documents"],
     }
+
+
+def why_nothing(meta: Words) -> str:
+    """Of a source of which nothing is kept."""
+    why = []
+    if copies := sum(meta["copies"].values()):
+        known = f" in {', '.join(meta['copies_of'])}" if meta["copies_of"] else ""
+        why.append(f"{plural(copies, 'copy', 'copies')} of what is known already{known}")
+    why += [f"{plural(number, 'document')} dropped by the rule {rule!r}" for rule, number in meta["dropped"].items()]
+    why += meta["skipped_words"]
+    return "; ".join(why) or "nothing in it is new"
 
 
 def _named(counts: Counter[str], prefix: str) -> dict[str, int]:

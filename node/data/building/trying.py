@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from node.data.building import build, choices, shelf, spool
+from node.data import collection
+from node.data.building import build, choices, refining, shelf, spool
 from node.data.building.choices import Choices
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
@@ -31,8 +32,11 @@ def try_out(wish: build.Wish, group_key: bytes, cores: int, tell: build.Tell) ->
     """The counts that the source would have, were it only a sample of the folder; nothing is left behind.
 
     Copies are found within the sample, not among other sources. One at a time, so that what a killed one left can go.
+    Raises OwnerMustAct where adding would.
     """
     data = private_folder(wish.home / "data")
+    build.refuse_taken(data / collection.checked_name(wish.name), wish)
+    refining.versions(wish.choices)  # loads them: what is wrong is said at once
     found = Found(wish.folder, wish.choices)
     with turn(data / ".dry-run"):
         for left in data.glob(f"{PREFIX}*"):
