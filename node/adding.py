@@ -11,6 +11,7 @@ from node import membership, owner
 from node.home import collections
 from shared.children import Child
 from shared.errors import OwnerMustAct
+from shared.units import plural
 
 Words = dict[str, Any]
 Tell = Callable[[Words], None]  # done, total and kept bytes; or words
@@ -123,7 +124,7 @@ def report(home: Path, name: str) -> Words:
 def counts_words(counts: Words) -> str:
     """Exactly what the host would be told."""
     tokens = f", {counts['tokens']:,} tokens" if counts["tokens"] else ""
-    return f"{counts['documents']:,} documents, {counts['bytes']:,} bytes{tokens}"
+    return f"{plural(counts['documents'], 'document')}, {counts['bytes']:,} bytes{tokens}"
 
 
 def _key(home: Path) -> list[object]:

@@ -75,7 +75,7 @@ def disk_trouble(error: OSError, path: Path | None) -> OSError | OwnerMustAct:
         case errno.ENOSPC | errno.EDQUOT:
             have = "" if path is None else f" ({size_words(shutil.disk_usage(_existing(path)).free)} free)"
             return DiskFull(
-                f"The disk is full: {what} could not be written{have}. "
+                f"The disk is full: {what if path else 'something'} could not be written{have}. "
                 "Free some space and start again; nothing was lost."
             )
         case errno.EROFS | errno.EACCES | errno.EPERM:
@@ -124,7 +124,11 @@ class HomeLock:
 
 def is_locked(home: Path) -> bool:
     """Whether a living process holds this home folder."""
-    path = home / "lock"
+    return is_taken(home / "lock")
+
+
+def is_taken(path: Path) -> bool:
+    """Whether a living process holds this lock file."""
     if not path.exists():
         return False
     with open(path, "a+b") as file:

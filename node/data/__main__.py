@@ -25,7 +25,9 @@ from node.data.chats.people import read_key
 from node.data.collection import NameTaken, checked_name, read_group_key, read_meta, write_meta
 from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
+from shared.disk import is_taken
 from shared.ending import owners_trouble
+from shared.errors import OwnerMustAct
 from shared.models import default_cache, usual_tokenizer
 
 Words = dict[str, Any]
@@ -69,6 +71,8 @@ def add(options: argparse.Namespace) -> Words:
     key = read_group_key(options.group_key_file)
     if options.dry_run:
         return try_out(wish, key, cores, _teller())
+    if is_taken(options.home / "data" / ".lock"):
+        say({"fact": "progress", "words": "waiting for another add", "share": 0.0, "done": 0, "total": None, "kept": 0})
     meta = build(wish, key, cores, _teller())
     tokenizer = options.tokenizer or usual_tokenizer(default_cache())
     if tokenizer is None:  # counted when the first run brings its tokenizer
@@ -80,7 +84,10 @@ def add(options: argparse.Namespace) -> Words:
 
 
 def show(options: argparse.Namespace) -> Words:
-    return showing.show(options.home / "data" / checked_name(options.name), options.count, options.seed)
+    source = options.home / "data" / checked_name(options.name)
+    if not source.exists():
+        raise OwnerMustAct(f"There is no collection called {options.name}. See: potluck node data list")
+    return showing.show(source, options.count, options.seed)
 
 
 def preview(options: argparse.Namespace) -> Words:
@@ -211,4 +218,6 @@ def _options() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the thread that waits for the parent holds standard input, and Python would die of it

@@ -9,6 +9,7 @@ import pytest
 
 from node.data.building.build import Wish, build
 from node.data.building.choices import PLAIN
+from shared.disk import turn
 from tests.node.data.building.command import KEY, Command, adding, digests, prose
 
 pytestmark = pytest.mark.slow
@@ -83,3 +84,14 @@ def test_another_source_comes_between_and_neither_loses_anything(
     last = build(Wish(tmp_path, again, "again", PLAIN), KEY)
     assert last["copies_of"] == {"t": 1, "between": 1}
     assert last["train_documents"] + last["held_out_documents"] == 1
+
+
+def test_who_adds_while_another_adds_is_told_and_waits(tmp_path: Path) -> None:
+    folder = prose(tmp_path / "notes", files=1)
+    lock = tmp_path / "data" / ".lock"
+    lock.parent.mkdir()
+    with turn(lock):
+        second = Command(*adding(tmp_path, folder), "--cores", 0)
+        assert second.until(lambda fact: fact.get("words") == "waiting for another add")
+        assert not (tmp_path / "data" / "t").exists()
+    assert second.result()["fact"] == "done"
