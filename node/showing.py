@@ -159,9 +159,15 @@ def show_collections(rows: list[Words]) -> None:
         return
     table = Table("name", "documents", "bytes", "tokens", "held out", "host is told", box=None)
     for row in rows:
-        counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens", "held_out_documents")]
-        table.add_row(row["name"], *counts, "yes" if row["shared"] else "no")
+        counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens")]
+        table.add_row(row["name"], *counts, held_out(row), "yes" if row["shared"] else "no")
     console().print(table)
+
+
+def held_out(counts: Words) -> str:
+    """The part of the text that is never trained on."""
+    share = 100 * counts.get("held_out_bytes", 0) / max(1, counts.get("bytes", 0))
+    return "nothing" if not share else "less than 1 %" if share < 1 else f"{share:.0f} %"
 
 
 def console() -> Console:

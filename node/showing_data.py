@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from node import adding
-from node.showing import console
+from node.showing import console, held_out
 from shared.saying import say
-from shared.units import plural, size_words
+from shared.units import day_words, plural, size_words
 
 Words = dict[str, Any]
 
 
 def added(counts: Words) -> None:
     """What became of the folder."""
-    name, held = counts["name"], counts["held_out_documents"]
     sample = f" (of {size_words(counts['read_bytes'])} read of it)" if counts.get("dry_run") else ""
-    say(f"{name}: {adding.counts_words(counts)}{sample}; {held:,} documents are (partly) held out for testing.")
+    name, held = counts["name"], held_out(counts)
+    say(f"{name}: {adding.counts_words(counts)}{sample}; {held} of it is held out for testing.")
     for line in left_out(counts):
         say(line, below=2)
     for line in counts["skipped_words"]:
         say(f"Skipped {line}.", below=2)
     if counts.get("dry_run"):
-        say("Nothing was kept: this was a dry run.")
+        say("Nothing was kept: this was a dry run. Copies of other collections were not looked for.")
         return
     say("The host will see these counts." if counts.get("shared") else "The host will not be told these counts.")
     say(f"What was kept, dropped and blanked: potluck node data report {name}")
@@ -33,9 +33,10 @@ def left_out(counts: Words) -> list[str]:
     lines = []
     if copies := sum(counts.get("copies", {}).values()):
         of = ", ".join(counts.get("copies_of", {}))
-        lines.append(f"Left out {plural(copies, 'document')} that stand elsewhere{f' (also in {of})' if of else ''}.")
+        where = f"what stands elsewhere, too (also in {of})" if of else "what stands elsewhere, too"
+        lines.append(f"Left out {plural(copies, 'copy', 'copies')} of {where}.")
     for rule, number in sorted(counts.get("dropped", {}).items(), key=lambda item: -item[1]):
-        lines.append(f"Dropped {plural(number, 'document')}: {rule}.")
+        lines.append(f'Dropped {plural(number, "document")} by the rule "{rule}".')
     if blanked := counts.get("blanked", {}):
         lines.append("Blanked " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(blanked.items())) + ".")
     if findings := counts.get("findings", 0):
@@ -46,7 +47,8 @@ def left_out(counts: Words) -> list[str]:
 def collection(words: Words) -> None:
     """Counts, then samples as they are learnt."""
     shown = console()
-    say(f"{words['name']}: {adding.counts_words(words)}, from {words['source_words']}, added {words['added']}")
+    counts, added_on = adding.counts_words(words), day_words(words["added"])
+    say(f"{words['name']}: {counts}, from {words['source_words']}, added {added_on}")
     for line in left_out(words):
         say(line, below=2)
     for sample in words["samples"]:

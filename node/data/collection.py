@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from node.data.heldout import KEY_BYTES
+from node.data.reading.kinds import NOT_READ, is_of_unknown_kind
 from node.data.shards import ADD_AGAIN
 from shared.disk import sync_folder, write
 from shared.errors import OwnerMustAct
@@ -92,11 +93,23 @@ def checked_name(name: str) -> str:
 
 
 def skipped_words(named: Mapping[str, Sequence[str]], numbers: Mapping[str, int]) -> list[str]:
-    """["12 not UTF-8: a.txt, b.txt, c.txt and 9 more"], the commonest reason first. `named`: the first of each."""
-    lines = []
-    for reason, number in sorted(numbers.items(), key=lambda item: -item[1]):
+    """["12 not UTF-8: a.txt, b.txt, c.txt and 9 more"], what can be mended first, then the commonest reason.
+
+    `named`: the first of each.
+    """
+    lines, unknown = [], {reason: number for reason, number in numbers.items() if is_of_unknown_kind(reason)}
+    for reason, number in sorted(numbers.items(), key=lambda item: (is_of_unknown_kind(item[0]), -item[1])):
+        if reason in unknown and len(unknown) > NAMED:
+            continue
         more = f" and {number - NAMED:,} more" if number > NAMED else ""
         lines.append(f"{number:,} {reason}: {', '.join(named[reason][:NAMED])}{more}")
+    if len(unknown) > NAMED:
+        kinds = sorted(unknown.items(), key=lambda item: -item[1])
+        most = ", ".join(
+            f"{number:,} {reason.removesuffix(NOT_READ)[:-2] or 'others'}" for reason, number in kinds[: 2 * NAMED]
+        )
+        more = f" and {len(kinds) - 2 * NAMED} more" if len(kinds) > 2 * NAMED else ""
+        lines.append(f"{sum(unknown.values()):,} of kinds that are not read: {most}{more}")
     return lines
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from node.data.building.choices import Choices
 from node.data.building.journal import Journal
 from node.data.privacy import CANNOT
+from node.data.reading.kinds import is_of_unknown_kind
 from node.data.screening import toxicity
 from node.data.screening.finding import Finding
 
@@ -112,6 +113,5 @@ def _unreadable(meta: Words, journal: Journal) -> list[tuple[str, int, list[str]
     for one in journal.unreadable():
         if len(known := names.setdefault(one.reason, [])) < NAMED:
             known.append(one.name)
-    return sorted(
-        ((reason, number, names.get(reason, [])) for reason, number in meta["skipped"].items()), key=lambda row: -row[1]
-    )
+    rows = [(reason, number, names.get(reason, [])) for reason, number in meta["skipped"].items()]
+    return sorted(rows, key=lambda row: (is_of_unknown_kind(row[0]), -row[1]))

@@ -6,12 +6,11 @@ Everything in it that came out of somebody's files is escaped, and the page's ow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from html import escape
 
 from node.data.building.facts import LIMITS, Bars, Report
 from node.data.building.plots import bytes_words, lying, standing
-from shared.units import plural, size_words
+from shared.units import day_words, plural, size_words
 
 ROWS = 16  # bars in a picture; the rest is in the table below it
 
@@ -24,7 +23,7 @@ def page(report: Report) -> str:
 def _body(report: Report) -> Iterator[str]:
     meta = report.meta
     yield f"<header><p class=kicker>Potluck · text on this PC</p><h1>{escape(meta['name'])}</h1>"
-    yield f"<p>From {escape(meta['source_words'])}, added {_day(meta['added'])}. "
+    yield f"<p>From {escape(meta['source_words'])}, added {day_words(meta['added'])}. "
     yield "Nothing of it has left this PC, and nothing of this page will.</p>"
     yield f"<p class=licence>Licence, as you said: {escape(meta['licence'] or 'nothing was said')}</p></header>"
     yield "<section class=tiles>"
@@ -49,20 +48,15 @@ def _body(report: Report) -> Iterator[str]:
     yield from _section("Made by", f"<ul>{made_by}</ul>")
 
 
-def _day(moment: str) -> str:
-    """ "28 November 2026, 09:15", on this PC's clock."""
-    when = datetime.fromisoformat(moment).astimezone()
-    return f"{when.day} {when:%B %Y, %H:%M}"
-
-
 def _tiles(report: Report) -> Iterator[tuple[str, str]]:
     meta = report.meta
     yield size_words(meta["bytes"]), "of text kept"
-    yield f"{meta['train_documents']:,}", "documents to train on"
-    yield f"{meta['held_out_documents']:,}", "held out for testing"
-    yield f"{sum(meta['dropped'].values()) + sum(meta['copies'].values()):,}", "left out"
+    yield size_words(meta["train_bytes"]), "to train on"
+    yield size_words(meta["held_out_bytes"]), "held out for testing"
+    yield f"{meta['documents']:,}", "documents"
+    yield f"{sum(meta['dropped'].values()) + sum(meta['copies'].values()):,}", "documents left out"
     yield f"{sum(meta['blanked'].values()):,}", "things blanked"
-    yield f"{sum(number for _, number, _ in report.unreadable):,}", "not read"
+    yield f"{sum(number for _, number, _ in report.unreadable):,}", "files not read"
 
 
 def _bars(bars: Bars) -> Iterator[str]:

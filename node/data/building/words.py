@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from node.data.building.facts import LIMITS, Report
-from shared.units import plural, size_words
+from shared.units import day_words, plural, size_words
 
 
 def markdown(report: Report) -> str:
@@ -15,7 +15,7 @@ def markdown(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     meta = report.meta
     yield f"# {meta['name']}"
-    yield f"\n{size_words(meta['bytes'])} of text from {_code(meta['source_words'])}, added {meta['added']}."
+    yield f"\n{size_words(meta['bytes'])} of text from {_code(meta['source_words'])}, added {day_words(meta['added'])}."
     yield "It never left this PC; this report stays here, too."
     yield f"Licence, as its owner says: {_plain(meta['licence']) or 'nothing was said'}.\n"
     yield from _table("", report.flow)

@@ -55,6 +55,7 @@ _SUFFIXES = {
     Format.ZIP: "zip",
 }
 _OF = {suffix: format for format, suffixes in _SUFFIXES.items() for suffix in suffixes.split()}
+NOT_READ = "not a kind of file that is read"
 _BARE_CODE = frozenset({"makefile", "dockerfile", "gemfile", "rakefile", "vagrantfile", "jenkinsfile"})
 _FIRST_MAIL = re.compile(rb"From \S+ .{0,60}\d\d:\d\d.{0,60}\n[A-Za-z-]+:")  # Thunderbird's mailboxes have no suffix
 
@@ -69,7 +70,12 @@ def not_read(name: str) -> str:
     """Why a file of an unknown kind is not read; the same for all of its kind."""
     suffix = suffix_of(name)
     which = f".{suffix}: " if re.fullmatch(r"[a-z0-9_]{1,10}", suffix) else ""
-    return f"{which}not a kind of file that is read"
+    return f"{which}{NOT_READ}"
+
+
+def is_of_unknown_kind(reason: str) -> bool:
+    """Of the reasons why a file is not read, that with which nothing is wrong."""
+    return reason.endswith(NOT_READ)
 
 
 def format_of(name: str, sample: bytes = b"") -> Format:

@@ -200,3 +200,14 @@ def test_the_command_says_facts(tmp_path: Path) -> None:
     code, facts = command("tokenise", "--collection", tmp_path / "data" / "t", "--tokenizer", tmp_path / "none.json")
     assert code == 1
     assert "none.json is missing" in facts[-1]["sentence"]
+
+
+def test_many_unknown_kinds_are_one_line_after_what_can_be_mended() -> None:
+    unknown = {
+        f".{kind}: not a kind of file that is read": 9 - at for at, kind in enumerate(("jpg", "mp4", "exe", "dll"))
+    }
+    numbers = {**unknown, "not a kind of file that is read": 2, "damaged": 1}
+    assert skipped_words({reason: list("abcd") for reason in numbers}, numbers) == [
+        "1 damaged: a, b, c",
+        "32 of kinds that are not read: 9 .jpg, 8 .mp4, 7 .exe, 6 .dll, 2 others",
+    ]
