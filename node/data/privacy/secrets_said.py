@@ -71,8 +71,9 @@ _QUERY = re.compile(
 )
 _WITH_PASSWORD = re.compile(r"://([^\s/:@\"'<>\[\]]{0,100}:[^\s/@\"'<>\[\]]{1,200})@(?=[\w\[])")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::|-|/)[A-Za-z_$][\w$]*)*\Z")
-_STANDS_FOR = re.compile(
-    r"\A&|\A~?/[A-Za-z]|\$|\{\{|%[(\w]|<\w|\.\.\.|…|\*{3}|x{4}|your|example|change.?me|placeholder|redacted|\bdummy|_here|insert",
+_STANDS_FOR = re.compile(  # the words only as words: insertcoin99 is somebody's password
+    r"\A&|\A~?/[A-Za-z]|\A\$|\$[{(]|\{\{|%[(\w]|<\w|\.\.\.|…|\*{3}|x{4}"
+    r"|(?<![^\W_])(?:your|example|change.?me|placeholder|redacted|dummy|here|insert)(?![^\W_])",
     re.IGNORECASE,
 )
 _PLACEHOLDERS = (":pass", ":password", ":passwd", ":pwd", ":secret")

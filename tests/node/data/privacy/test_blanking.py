@@ -61,6 +61,8 @@ def blanked(text: str, privacy: Privacy = PRIVACY, kind: Kind = "prose") -> str:
         ("password = hunter2!", "password = [KEY]"),
         ("Das Passwort ist Sommer-24!", "Das Passwort ist [KEY]"),
         ("DB_PASSWORD=letmein\n", "DB_PASSWORD=[KEY]\n"),
+        ("password = insertcoin99", "password = [KEY]"),
+        ("password = pa$$word1", "password = [KEY]"),
         ("api_key: 'q8Zk20fLwq81Xy'", "api_key: '[KEY]'"),
         ("https://anna:sesame1@example.org/x", "https://[KEY]@example.org/x"),
         ("https://example.org/?a=1&token=q8Zk20fLwq", "https://example.org/?a=1&token=[KEY]"),
