@@ -12,7 +12,7 @@ from node.data.building.choices import Choices
 from tests.benchmarks import real_text
 from tests.benchmarks.report import Figure
 
-MEGABYTES = 40
+MEGABYTES = 60
 TURNS = 2
 KEY = b"k" * 32
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.benchmarks import real_text
 from tests.benchmarks.report import Figure
 
-MEGABYTES = 60
+MEGABYTES = 100
 KILLS = 10
 _JOB = """
 import sys

@@ -28,7 +28,7 @@ from node.data.screening import Poison
 from tests.benchmarks import real_text
 from tests.benchmarks.report import Figure
 
-MEGABYTES = 40
+MEGABYTES = 60
 KEY = b"k" * 32
 T = TypeVar("T")
 

@@ -13,7 +13,9 @@ from tests.benchmarks import NAMES
 from tests.benchmarks.__main__ import MODULES
 from tests.benchmarks.report import Figure
 
-HELPERS = {"report", "watching", "models", "hosting", "bare_deepspeed", "plain_stream", "two_ranks", "pair"}
+HELPERS = {
+    "report", "watching", "models", "hosting", "bare_deepspeed", "plain_stream", "two_ranks", "pair", "real_text",
+}  # fmt: skip
 
 
 def test_every_benchmark_is_in_the_table() -> None:
