@@ -16,7 +16,7 @@ is held out. What that promises to friends with one key:
   on them; that nobody else trains on the named files is in the hands of the friends, who should all name the same
   ones.
 
-Nearly the same is not the same. On one PC the clusters that `duplicates` finds settle it (`set_aside`). Across PCs
+Nearly the same is not the same. On one PC a near copy of a document that was met before is left out whole. Across PCs
 nobody can compare, so the fate of a text of LONG words and more hangs on one of its runs of three words, the one with
 the least keyed hash: two texts that share a part J of their runs (Jaccard) take the same run with probability J.
 Measured on manual pages in eight languages, Python's library and licences, 12 keys: 8 to 17 % are held out, 10 % on
@@ -32,10 +32,9 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache, partial
-from typing import TypeVar
 
 import xxhash
 
@@ -44,7 +43,6 @@ ONE_IN = 10
 SHORT = 20  # normalised characters (a Chinese or Japanese one counts twice), below which nothing is a test of anybody
 LONG = 16  # words, from which a run of three of them decides instead of all of them
 RUN = 3  # words
-Member = TypeVar("Member")
 
 _MENTION = re.compile(r"(?<!\w)@(?:\u2068[^\u2069]*\u2069|\+?\w+)")  # as each friend's phone book writes it
 _UNSEEN = re.compile(
@@ -132,10 +130,3 @@ def _deciding(group_key: bytes, words: str) -> str:
 @cache
 def _seed(group_key: bytes) -> int:
     return int.from_bytes(hmac.digest(group_key, b"which run of words decides", hashlib.sha256)[:8], "big")
-
-
-def set_aside(clusters: Iterable[Collection[Member]], fates: Mapping[Member, Fate]) -> set[Member]:
-    """The members that would be trained on although a near duplicate of theirs is held out, here or on another PC."""
-    held = (Fate.TEST, Fate.SET_ASIDE)
-    near = (cluster for cluster in clusters if any(fates[member] in held for member in cluster))
-    return {member for cluster in near for member in cluster if fates[member] is Fate.TRAIN}

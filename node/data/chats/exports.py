@@ -126,13 +126,6 @@ def speakers(said: Iterable[Said]) -> list[Speaker]:
     return [Speaker(*who, times) for who, times in found.items()]
 
 
-def likely_me(exports: Iterable[Iterable[Speaker]]) -> str | None:
-    """Who the owner probably is: the one person who speaks in more exports than anybody else."""
-    spoken = Counter(name for one in exports for name in {speaker.name for speaker in one})
-    (first, most), (_, next_most) = [*spoken.most_common(2), ("", 0), ("", 0)][:2]
-    return first if most > next_most and most > 1 else None
-
-
 def documents(export: Export, rules: Rules, counts: Counts) -> Iterator[Document | Unreadable]:
     """The conversations of one export: messages with roles, pseudonyms, and whether their own words are held out."""
     number = 0

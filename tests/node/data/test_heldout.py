@@ -19,7 +19,6 @@ from node.data.heldout import (
     is_short,
     normalised,
     paragraphs,
-    set_aside,
 )
 
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy PC, too
@@ -95,12 +94,6 @@ def test_a_text_of_several_forms_is_tested_only_in_words_that_nobody_trains_on()
     assert fate(KEY, free[0], free[1]) is Fate.TRAIN
     assert fate(KEY, held[0], free[0]) is fate(KEY, free[0], held[0]) is Fate.SET_ASIDE
     assert fate(KEY, held[0], "short") is Fate.SET_ASIDE
-
-
-def test_near_duplicates_of_what_is_held_out_are_set_aside() -> None:
-    fates = {"a": Fate.TRAIN, "b": Fate.TEST, "c": Fate.TRAIN, "d": Fate.TRAIN, "e": Fate.SET_ASIDE, "f": Fate.TRAIN}
-    assert set_aside([("a", "b"), ("c", "d"), ("e", "f")], fates) == {"a", "f"}
-    assert set_aside([], fates) == set()
 
 
 def long_paragraphs() -> list[str]:

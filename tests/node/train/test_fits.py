@@ -1,4 +1,4 @@
-"""Every fit keeps the engines' promises, on 1, 2 and 3 ranks, without a compiler (see exchange.py)."""
+"""Every fit keeps the engines' promises, on 1 and 2 ranks, without a compiler (see exchange.py)."""
 
 from __future__ import annotations
 

@@ -17,10 +17,8 @@ from node.data.chats.exports import (
     Export,
     Format,
     Rules,
-    Speaker,
     Wishes,
     documents,
-    likely_me,
     recognised,
     sessions,
     speakers,
@@ -99,16 +97,6 @@ def test_a_chat_without_me_is_left_out_and_says_what_to_do() -> None:
         ("Bo", 1),
         ("Paul Home", 1),
     ]
-
-
-def test_the_likely_owner_speaks_in_most_exports() -> None:
-    def chat(*names: str) -> list[Speaker]:
-        return [Speaker("", name, mine=False, messages=3) for name in names]
-
-    assert likely_me([chat("Ana", "Paul"), chat("Bo", "Paul"), chat("Bo", "Cy", "Paul")]) == "Paul"
-    assert likely_me([chat("Ana", "Paul")]) is None
-    assert likely_me([chat("Ana", "Paul"), chat("Ana", "Paul")]) is None
-    assert likely_me([]) is None
 
 
 def test_held_out_is_decided_by_the_words_in_the_file() -> None:
