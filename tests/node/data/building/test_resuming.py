@@ -48,7 +48,6 @@ def test_killed_twice_it_goes_on_and_two_workers_make_what_one_process_makes(
         assert not (tmp_path / "data" / "t").exists()
     last = Command(*words)
     assert last.result()["fact"] == "done"
-    assert last.facts[0]["kept"] > 0
     assert digests(tmp_path) == unkilled
     units = taken(tmp_path / "data" / "t")
     assert len(units) - len(set(units)) <= 2 * 2  # what two workers were at, twice
