@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+SEPARATOR = "\n\n"  # between the paragraphs of a text
 Kind = Literal["prose", "code", "table", "mail", "chat"]
 
 

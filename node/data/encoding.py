@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.data import cache, chat, shards
+from node.data import tested as tested_
 from node.data.cache import Columns
 from node.data.collection import read_meta
 from node.data.samples import diversity
@@ -47,6 +48,7 @@ class Part:
 class Batch:
     parts: list[Part]
     after: Position | None  # where the reader stands then; None: in the middle of a sample
+    left_out: int = 0  # texts that another collection tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,13 @@ class Encoded:
     digests: list[int]  # 64 bits of the words'
     after: Position | None
     not_conversations: int
+    left_out: int
 
 
-def write(collection: Path, folder: Path, tokenizer: RunTokenizer, template: str, progress: Progress) -> Words:
-    """All columns of `folder`, going on where they were left; returns the counts."""
+def write(
+    collection: Path, folder: Path, tokenizer: RunTokenizer, template: str, tested: tested_.Marks, progress: Progress
+) -> Words:
+    """All columns of `folder`, going on where they were left; returns the counts. `tested`: what other ones test."""
     chats = bool(read_meta(collection).get("conversations"))
     kind = "<u2" if tokenizer.words <= 1 << 16 else "<u4"
     kinds = {"train.ids": kind, "train.documents": "<f8", "held.ids": kind, "held.ends": "<i8", "held.digests": "<u8"}
@@ -82,7 +87,7 @@ def write(collection: Path, folder: Path, tokenizer: RunTokenizer, template: str
             store = _Train(columns, counts, chats) if stem == "train" else _Held(columns, counts, chats)
             encode = _Encoder(tokenizer, template, tokenizer.end if stem == "train" else None)
             committed = _done(sizes, stem, after)
-            for batch in _in_order(pool, encode, _batches(collection, stem, after)):
+            for batch in _in_order(pool, encode, _batches(collection, stem, after, tested)):
                 store.add(batch)
                 if batch.after is None:
                     continue
@@ -102,7 +107,7 @@ def write(collection: Path, folder: Path, tokenizer: RunTokenizer, template: str
 
 _NO_IDS: Ids = np.empty(0, np.uint32)
 _NO_MARKS: Marks = np.empty(0, np.uint8)
-_NOTHING = {"train_tokens": 0, "held_tokens": 0, "learnt_tokens": 0, "not_conversations": 0}
+_NOTHING = {"train_tokens": 0, "held_tokens": 0, "learnt_tokens": 0, "not_conversations": 0, "tested_elsewhere": 0}
 
 
 def _done(sizes: dict[str, list[int]], stem: str, after: Position) -> int:
@@ -110,19 +115,24 @@ def _done(sizes: dict[str, list[int]], stem: str, after: Position) -> int:
     return sum(sizes["train"]) * (stem == "held") + sum(sizes[stem][: after.shard]) + after.offset
 
 
-def _batches(collection: Path, stem: str, after: Position) -> Iterator[Batch]:
+def _batches(collection: Path, stem: str, after: Position, tested: tested_.Marks) -> Iterator[Batch]:
     parts: list[Part] = []
-    size = 0
+    size = left_out = 0
     for sample, after in shards.read_on(collection, stem, after):  # noqa: B020  it is the last one's
-        these = list(_training(sample) if stem == "train" else _pieces(sample))
+        if stem == "train":
+            rest = tested_.without(sample, tested)
+            these = [part for one in rest.samples for part in _training(one)]
+            left_out += rest.left_out
+        else:
+            these = [*_pieces(sample)]
         for number, part in enumerate(these, 1):
             parts.append(part)
             size += len(part.text)
             if size >= BATCH:
-                yield Batch(parts, after if number == len(these) else None)
-                parts, size = [], 0
-    if parts:
-        yield Batch(parts, after)
+                yield Batch(parts, after if number == len(these) else None, left_out)
+                parts, size, left_out = [], 0, 0
+    if parts or left_out:
+        yield Batch(parts, after, left_out)
 
 
 def _training(sample: Sample) -> Iterator[Part]:
@@ -160,6 +170,7 @@ class _Encoder:
             [part.last for part, _, _ in kept],
             [_digest(part.text) for part, _, _ in kept], batch.after,
             sum(part.said is not None for part in batch.parts) - sum(part.said is not None for part, _, _ in kept),
+            batch.left_out,
         )  # fmt: skip
 
     def _text(self, part: Part, ids: Ids) -> tuple[Ids, Marks]:
@@ -200,6 +211,7 @@ class _Train:
         self._counts["train_tokens"] = place
         self._counts["learnt_tokens"] += int(batch.marks.sum())
         self._counts["not_conversations"] += batch.not_conversations
+        self._counts["tested_elsewhere"] += batch.left_out
 
 
 class _Held:

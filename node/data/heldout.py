@@ -11,10 +11,10 @@ is held out. What that promises to friends with one key:
 - What is read before a scored message in its test, as context, is not scored; it may have been trained on.
 - Short texts ("ok, see you then") say nothing about anybody: they are never scored and may always be trained on.
 - It says nothing of a part of a text: a paragraph of a long message that somebody else has as prose, a quotation.
-- Files that an owner names as tests are scored whole; of their texts only short messages are trained on here. Hash-
-  chosen texts elsewhere are then *set aside*, neither trained nor tested, since friends without such files are tested
-  on them; that nobody else trains on the named files is in the hands of the friends, who should all name the same
-  ones.
+- Files that an owner names as tests are scored whole; of their texts only short ones are trained on here, in whatever
+  collection they stand (`tested`). Hash-chosen texts beside them are then *set aside*, neither trained nor tested, since
+  friends without such files are tested on them; that nobody else trains on the named files is in the hands of the
+  friends, who should all name the same ones.
 
 Nearly the same is not the same. On one PC a near copy of a document that was met before is left out whole. Across PCs
 nobody can compare, so the fate of a text of LONG words and more hangs on one of its runs of three words, the one with

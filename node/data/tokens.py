@@ -30,7 +30,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from node.data import cache, chat, encoding, manifest
+from node.data import cache, chat, encoding, manifest, tested
 from node.data.collection import read_meta
 from node.data.encoding import Progress
 from node.data.samples import Ids, Text
@@ -93,12 +93,14 @@ def tokenise(collection: Path, tokenizer_json: Path, progress: Progress = lambda
     meta = read_meta(collection)
     template = chat.template_of(tokenizer_json.parent) if meta.get("conversations") else ""
     made_of = hashlib.sha256(f"{FORMAT} {tokenizer.digest} {template}".encode()).hexdigest()
-    edition = hashlib.sha256(f"{meta['added']} {meta['bytes']} {made_of}".encode()).hexdigest()[:12]
+    elsewhere = tested.elsewhere(collection)
+    text = f"{meta['added']} {meta['bytes']} {tested.digest(elsewhere)}"
+    edition = hashlib.sha256(f"{text} {made_of}".encode()).hexdigest()[:12]
     target = collection / f"tokens-{made_of[:12]}"
     if not _stands(target, edition):
         with turn(collection / ".lock"):
             if not _stands(target, edition):
-                _make(collection, target, tokenizer, template, edition, progress)
+                _make(collection, target, tokenizer, template, elsewhere, edition, progress)
     return target
 
 
@@ -112,7 +114,13 @@ def _stands(target: Path, edition: str) -> bool:
 
 
 def _make(
-    collection: Path, target: Path, tokenizer: RunTokenizer, template: str, edition: str, progress: Progress
+    collection: Path,
+    target: Path,
+    tokenizer: RunTokenizer,
+    template: str,
+    elsewhere: tested.Marks,
+    edition: str,
+    progress: Progress,
 ) -> None:
     """Write the folder beside its place, going on with what a killed process left, and rename it."""
     beside = collection / f".{target.name}.{edition}"
@@ -120,7 +128,7 @@ def _make(
         if old != beside:
             shutil.rmtree(old, ignore_errors=True)
     private_folder(beside)
-    counts = encoding.write(collection, beside, tokenizer, template, progress)
+    counts = encoding.write(collection, beside, tokenizer, template, elsewhere, progress)
     (beside / cache.JOURNAL).unlink(missing_ok=True)
     words = {"tokenizer": tokenizer.digest, "edition": edition, "format": FORMAT, **counts}
     words["files"] = manifest.files_of([*beside.glob("train.*"), *beside.glob("held.*")])

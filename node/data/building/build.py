@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from node.data import collection, shards
+from node.data import collection, shards, tested
 from node.data.building import choices as choices_
 from node.data.building import refining, shelf, spool
 from node.data.building.choices import Choices
@@ -197,6 +197,8 @@ def write_pages(source: Path, choices: Choices, meta: Words, poison: Poison, jou
     """All that is told of the source: to the owner, to the trainer, to whoever wants to know if it is whole."""
     findings = poison.findings(kept(source)) if choices.poison else []
     meta["findings"] = len(findings)
+    if choices.hold_out:
+        tested.note(source)
     write(source / "findings.json", json.dumps([asdict(one) for one in findings], ensure_ascii=False).encode())
     choices_.save(source / "choices.json", choices)
     collection.write_meta(source, meta)

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from node.data.building.choices import Choices
-from node.data.building.refining import SEPARATOR
 from node.data.building.suspicions import Suspicions
 from node.data.chats.parts import Part, cut, whole
-from node.data.document import Counts, Message, Unreadable
+from node.data.document import SEPARATOR, Counts, Message, Unreadable
 from node.data.duplicates.index import Index
 from node.data.duplicates.marks import Marks
 from node.data.duplicates.signatures import Signatures
@@ -96,7 +95,7 @@ class Merger:
         before, fresh = self._marks.known({bytes.fromhex(text[-2]) for text in texts}), dict[bytes, bool]()
         known = ChainMap(fresh, before)
         for words, verdict in zip(documents, verdicts, strict=True):
-            if verdict.kind != "new":
+            if verdict.kind != "new" and not (words["tested"] and not verdict.fate):  # a test is one, if new or not
                 self.counts[f"copies: {verdict.kind}"] += 1
                 self.counts[f"{Fate.REPEATED} paragraphs"] += len(words.get("pieces") or words["said"])
                 if verdict.source != self._source:

@@ -30,7 +30,6 @@ from node.data.reading.files import CHANGED, Entry, opened, shown, unchanged
 from node.data.reading.read import Options
 
 Words = dict[str, Any]
-SEPARATOR = "\n\n"  # between the paragraphs of a document
 BATCH = 1 << 20  # characters whose signatures are made at a time
 _SPOKEN = "language characters: "  # as the stage that judges languages counts them
 
