@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from node import membership, owner
-from node.home import collections
+from node.home import all_collections, collections
 from shared.children import Child
 from shared.errors import OwnerMustAct
 from shared.units import plural
@@ -105,13 +105,14 @@ def agree(home: Path, name: str, tell_host: bool) -> None:
 
 def listed(home: Path) -> list[Words]:
     shared = owner.read(home).share
-    return [{**meta, "name": name, "shared": name in shared} for name, meta in collections(home).items()]
+    found, usable = all_collections(home), collections(home)
+    return [{**meta, "name": name, "shared": name in shared, "usable": name in usable} for name, meta in found.items()]
 
 
 def report(home: Path, name: str) -> Words:
     """Where the report of a collection lies."""
     folder = home / "data" / name
-    if name not in collections(home):
+    if name not in all_collections(home):
         raise OwnerMustAct(f"There is no collection called {name}. See: potluck node data list")
     if not (folder / "report.html").exists():
         raise OwnerMustAct(

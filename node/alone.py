@@ -8,7 +8,7 @@ from typing import Any
 from node import bases, fitting, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
-from node.home import cache, collections, settings
+from node.home import cache, collections, for_another_group, held_out_for_others, settings
 from node.logic import bounds
 from node.newest import Progress, fetch_all, find_run
 from node.ranks import Bench, opening, start_ranks, stop_all
@@ -33,6 +33,8 @@ async def train_alone(home: Path, run: str, progress: Progress) -> Words:
     membership.load(home)
     with HomeLock(home):
         if not collections(home):
+            if foreign := held_out_for_others(home):
+                raise OwnerMustAct(for_another_group(foreign[0]))
             raise OwnerMustAct("There is no data to train on yet: potluck node data add FOLDER --name NAME")
         blobs = Blobs(home / "blobs")
         run, model, job = await _fetch(home, run, blobs, progress)

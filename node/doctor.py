@@ -13,7 +13,7 @@ from node import membership, probe
 from node.connection import connect
 from node.examining import fits, machine
 from node.examining.check import Check
-from node.home import collections, settings
+from node.home import collections, for_another_group, held_out_for_others, settings
 from node.newest import find_run
 from node.sent import Sent
 from node.store.database import connect as open_database
@@ -141,6 +141,8 @@ def _fits(home: Path) -> list[Check]:
 
 def _data(home: Path) -> Check:
     found = collections(home)
+    if foreign := held_out_for_others(home):
+        return Check("data", False, " ".join(map(for_another_group, foreign)))
     if not found:
         return Check("data", False, "none yet: potluck node data add FOLDER --name NAME")
     return Check(

@@ -12,6 +12,7 @@ from typing import Any
 from node.logic.fit import EngineName, Precision
 from node.wire import DataCount
 from shared.errors import OwnerMustAct
+from shared.ids import group_id
 from shared.units import count
 
 
@@ -91,6 +92,29 @@ def _is_count(value: int | str) -> bool:
 
 def collections(home: Path) -> dict[str, dict[str, Any]]:
     """The owner's text collections that can be trained on: name -> meta.json."""
+    foreign = held_out_for_others(home)
+    return {name: meta for name, meta in all_collections(home).items() if name not in foreign}
+
+
+def held_out_for_others(home: Path) -> list[str]:
+    """Collections that were added as a member of another group, whose tests are not this one's."""
+    try:
+        ours = group_id((home / "pki" / "group.key").read_bytes())
+    except FileNotFoundError:
+        return []
+    return [name for name, meta in all_collections(home).items() if meta.get("held_out_for", ours) != ours]
+
+
+def for_another_group(name: str) -> str:
+    """Words for one of those."""
+    return (
+        f"{name} was added for another group, which tests on other texts, so nothing trains on it. "
+        f"Read its folder again: potluck node data add FOLDER --name {name} --replace"
+    )
+
+
+def all_collections(home: Path) -> dict[str, dict[str, Any]]:
+    """Also those that were held out for another group."""
     found = {}
     for meta in sorted((home / "data").glob("*/meta.json")):
         if meta.parent.name.startswith("."):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node import join, probe
-from node.home import collections
+from node.home import collections, for_another_group, held_out_for_others
 from node.sent import Sent
 from node.store.database import connect
 from shared.disk import HomeLock
@@ -33,6 +33,8 @@ async def join_and_tell(home: Path, invite: str, name: str, say: Callable[[str],
     say(folded(f"this PC    {probe.hardware(home)}"))
     found = ", ".join(collections(home))
     say(folded(f"data       {found or 'none yet: potluck node data add FOLDER --name NAME'}"))
+    for foreign in held_out_for_others(home):
+        say(folded(f"data       {for_another_group(foreign)}"))
     say(f"  Joined {member.cluster!r} as {member.name!r}.")
     say("  Nothing runs yet: type `potluck node run` when you are happy.")
 

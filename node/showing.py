@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from node import membership
 from node import status as status_
-from node.home import collections
+from node.home import collections, for_another_group
 from node.owner import read as read_wishes
 from node.owner import seconds
 from node.sent import Sent
@@ -162,6 +162,9 @@ def show_collections(rows: list[Words]) -> None:
         counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens")]
         table.add_row(row["name"], *counts, held_out(row), "yes" if row["shared"] else "no")
     console().print(table)
+    for row in rows:
+        if not row["usable"]:
+            console().print(for_another_group(row["name"]))
 
 
 def held_out(counts: Words) -> str:

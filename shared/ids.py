@@ -27,6 +27,11 @@ def flower_id(node: NodeId) -> int:
     return int.from_bytes(base64.b32decode(node.upper()), "big") >> 17
 
 
+def group_id(group_key: bytes) -> str:
+    """Which group's key it is; the key cannot be found out from it."""
+    return hashlib.sha256(b"which group has this key: " + group_key).hexdigest()[:16]
+
+
 def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 

@@ -12,7 +12,7 @@ is held out. What that promises to friends with one key:
 - Short texts ("ok, see you then") say nothing about anybody: they are never scored and may always be trained on.
 - It says nothing of a part of a text: a paragraph of a long message that somebody else has as prose, a quotation.
 - Files that an owner names as tests are scored whole; of their texts only short ones are trained on here, in whatever
-  collection they stand (`tested`). Hash-chosen texts beside them are then *set aside*, neither trained nor tested, since
+  collection they stand (`tested`). Hash-chosen texts beside them are *set aside*, neither trained nor tested, since
   friends without such files are tested on them; that nobody else trains on the named files is in the hands of the
   friends, who should all name the same ones.
 

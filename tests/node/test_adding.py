@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from node import cli, membership
+from node.adding import listed
+from node.home import collections
 from node.membership import Membership
 from shared.ids import NodeId
 from tests.node.data.building.command import KEY, prose
@@ -54,6 +56,15 @@ def test_from_a_folder_to_its_report_and_away(home: Path, tmp_path: Path, capsys
     assert isinstance(report, dict)
     assert "picture.xyz" in Path(report["page"]).read_text("utf-8")
     assert "my own words" in Path(report["markdown"]).read_text("utf-8")
+
+    key = home / "pki" / "group.key"
+    key.write_bytes(bytes(32))  # as after leaving and joining another group
+    assert collections(home) == {}
+    assert [row["usable"] for row in listed(home)] == [False]
+    assert cli.main(["data", "list"]) == 0
+    assert "Read its folder again" in capsys.readouterr().out
+    key.write_bytes(KEY)
+    assert list(collections(home)) == ["notes"]
 
     assert cli.main(["data", "remove", "notes"]) == 0
     assert "Your own files are where they were" in capsys.readouterr().out

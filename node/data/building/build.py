@@ -97,7 +97,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
                 journal.place({"index": index.length})
                 shelf.take(data, label)
                 poison = merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell)
-            meta = meta_of(wish, journal)
+            meta = meta_of(wish, group_key, journal)
             empty = not meta["train_documents"] and not meta["held_out_documents"]
             if not empty:
                 write_pages(beside, wish.choices, meta, poison, journal)

@@ -10,6 +10,7 @@ from node.data.building.journal import UNREADABLE, Journal
 from node.data.building.shelf import name_of
 from node.data.collection import skipped_words
 from node.data.heldout import Fate
+from shared.ids import group_id
 from shared.units import plural
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Words = dict[str, Any]
 
 
-def meta_of(wish: Wish, journal: Journal) -> Words:
+def meta_of(wish: Wish, group_key: bytes, journal: Journal) -> Words:
     """Counts by the journal. Keys are only ever added."""
     counts = journal.counts()
     skipped, numbers = _skipped(journal)
@@ -34,6 +35,7 @@ def meta_of(wish: Wish, journal: Journal) -> Words:
         "files": journal.files(),
         "held_out_bytes": counts[f"{Fate.TEST} bytes"],
         "held_out_documents": counts[f"{Fate.TEST} documents"],
+        "held_out_for": group_id(group_key),
         "hold_out": list(wish.choices.hold_out),
         "label": str((journal.plan() or {})["label"]),  # what the index of duplicates calls it
         "licence": wish.choices.licence,

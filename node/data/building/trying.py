@@ -55,7 +55,7 @@ def _tried(beside: Path, wish: build.Wish, found: Found, group_key: bytes, cores
         with Index.open(beside / "index") as index:
             build.merge_all(beside, work, journal, index, cores, wish.home / "log" / "data.log", tell, dry=True)
         _, read = journal.totals()
-        return {**meta_of(wish, journal), "dry_run": True, "read_bytes": read, "folder_bytes": found.bytes}
+        return {**meta_of(wish, group_key, journal), "dry_run": True, "read_bytes": read, "folder_bytes": found.bytes}
 
 
 def sample(all_units: Iterator[Unit], total: int) -> Iterator[Unit]:
