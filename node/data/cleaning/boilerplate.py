@@ -23,7 +23,7 @@ class Boilerplate:
     """Prose and mails without boilerplate lines, which are counted per rule."""
 
     name = "boilerplate"
-    version = "1"
+    version = "2"
 
     def __init__(
         self, off: Collection[str] = (), on: Collection[str] = (), pages: Literal["pages", "all", "never"] = "pages"

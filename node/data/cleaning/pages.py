@@ -5,11 +5,13 @@ from __future__ import annotations
 from node.data.document import Document
 
 _PAGES = (".html", ".htm", ".xhtml", ".mhtml", ".warc")
+_BOOKS = (".epub",)  # whose chapters are HTML files
 
 
 def is_page(document: Document) -> bool:
-    """Whether the document is a page of the web: an HTML file, or in a WARC."""
-    return any(_ends(part, _PAGES) for part in document.name.lower().split("!"))
+    """Whether the document is a page of the web: an HTML file, or in a WARC; a chapter of a book is none."""
+    parts = document.name.lower().split("!")
+    return any(_ends(part, _PAGES) for part in parts) and not any(_ends(part, _BOOKS) for part in parts[:-1])
 
 
 def is_pdf(document: Document) -> bool:

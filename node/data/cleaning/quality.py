@@ -76,7 +76,7 @@ class Quality:
     """Leaves out documents that break a rule; the first broken rule is the reason given."""
 
     name = "quality"
-    version = "1"
+    version = "2"
 
     def __init__(
         self, off: Collection[str] = (), on: Collection[str] = (), pages: Literal["pages", "all", "never"] = "pages"

@@ -73,6 +73,7 @@ def test_some_lines_go_from_web_pages_only(line: str) -> None:
     assert _cleaned(f"First.\n{line}\nLast.", "site/page.html") == "First.\nLast."
     assert _cleaned(f"First.\n{line}\nLast.", "crawl.warc.gz!7") == "First.\nLast."
     assert line in _cleaned(f"First.\n{line}\nLast.", "diary.md")
+    assert line in _cleaned(f"First.\n{line}\nLast.", "book.epub!one.xhtml")
 
 
 def test_a_bare_number_is_a_page_number_in_a_pdf_only() -> None:

@@ -72,6 +72,12 @@ def test_a_short_note_is_kept_whatever_web_rules_say() -> None:
         assert _reason(text, "diary/monday.txt") is None
 
 
+def test_a_chapter_of_a_book_is_no_web_page() -> None:
+    for name in ("b.epub!OPS/one.xhtml", "books.zip!B.EPUB!one.html!2"):
+        assert _reason("A short page, that is all.", name) is None
+    assert _reason("A short page, that is all.", "b.epub.html") == "gopher: fewer than 50 words"
+
+
 def test_web_rules_hold_for_everything_when_the_owner_asks() -> None:
     made = Quality(pages="all")(Document("diary.txt", "milk, eggs, bread"), Counter())
     assert made == Dropped("gopher: fewer than 50 words")
