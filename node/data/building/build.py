@@ -168,15 +168,15 @@ def merge_all(
     tell(Progress(kept, total, kept))
     done, merged, since = kept, first, time.monotonic()
     with (
-        Merger(beside, label, index, work.choices, places, dry=dry) as merger,
+        Merger(beside, label, index, work.choices, places, skipped=journal.skipped(), dry=dry) as merger,
         _refiners(beside, work, journal, cores, log) as refiners,
     ):
         taken: list[int] = []
 
         def commit() -> None:
-            journal.commit(merged, merger.committed(), merger.counts, merger.unreadable)
+            journal.commit(merged, merger.committed(), merger.counts, merger.unread)
             merger.counts.clear()
-            merger.unreadable.clear()
+            merger.unread.clear()
             for number in taken:
                 spool.path_of(beside, label, number).unlink()
             taken.clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from node.data.building.choices import Choices
 from node.data.building.plan import Part
+from node.data.building.unread import Unread
 from node.data.chats.exports import ENDINGS, recognised
 from node.data.collection import matches
 from node.data.document import Unreadable
@@ -24,12 +25,12 @@ class Found:
     def __init__(self, folder: Path, choices: Choices) -> None:
         self._folder, self._choices = folder, choices
         self._options = Options(choices.field, choices.encoding)
-        self.unreadable: list[Unreadable] = []
+        self.unreadable = Unread()
         self.files = self.bytes = 0
         for entry in reading.inventory(folder):
             self.files += 1
             if isinstance(entry, Unreadable):
-                self.unreadable.append(entry)
+                self.unreadable.add(entry)
             else:
                 self.bytes += max(entry.size, LEAST)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from node.data.building.finding import Found
 from node.data.building.plan import Unit, part_from, part_words
+from node.data.building.unread import Unread
 from node.data.document import Unreadable
 
 Words = dict[str, Any]
 _SCHEMA = Path(__file__).with_name("journal.sql").read_text("utf-8")
 CHUNK = 64  # units read at a time
-NAMED = 1000  # unreadable files that are named, of each reason
 UNREADABLE = "unreadable: "  # before the reason: what is counted
 
 
@@ -87,34 +87,31 @@ class Journal:
             _, known = self.merged()
             self._db.execute("UPDATE state SET places = ?", (json.dumps({**known, **places}),))
 
-    def commit(self, merged: int, places: Words, counts: Counter[str], unreadable: Iterable[Unreadable]) -> None:
+    def commit(self, merged: int, places: Words, counts: Counter[str], unread: Unread) -> None:
         """These units are merged: what they counted is added to what was counted before."""
         with self._transaction():
             self._db.execute("UPDATE state SET merged = ?, places = ?", (merged, json.dumps(places)))
             self._count(counts)
-            self._note(unreadable)
+            self._note(unread)
 
     def counts(self) -> Counter[str]:
         return Counter(dict(self._db.execute("SELECT name, count FROM counts")))
+
+    def skipped(self) -> dict[str, int]:
+        """How much could not be read, by reason."""
+        counts = self.counts()
+        return {name.removeprefix(UNREADABLE): counts[name] for name in counts if name.startswith(UNREADABLE)}
 
     def unreadable(self) -> Iterator[Unreadable]:
         """The first ones of each reason, in the order in which they were met."""
         for name, reason in self._db.execute("SELECT name, reason FROM unreadable ORDER BY rowid"):
             yield Unreadable(name, reason)
 
-    def _note(self, unreadable: Iterable[Unreadable]) -> None:
-        """All are counted; the first ones of each reason are named."""
-        found = Counter[str]()
-        for one in unreadable:
-            key = f"{UNREADABLE}{one.reason}"
-            found[key] += 1
-            if found[key] <= NAMED:
-                row = self._db.execute("SELECT count FROM counts WHERE name = ?", (key,)).fetchone()
-                if found[key] + (row[0] if row else 0) <= NAMED:
-                    self._db.execute("INSERT INTO unreadable VALUES (?, ?)", (one.name, one.reason))
-        self._count(found)
+    def _note(self, unread: Unread) -> None:
+        self._db.executemany("INSERT INTO unreadable VALUES (?, ?)", ((one.name, one.reason) for one in unread.named))
+        self._count({f"{UNREADABLE}{reason}": count for reason, count in unread.counts.items()})
 
-    def _count(self, counts: Counter[str]) -> None:
+    def _count(self, counts: Mapping[str, int]) -> None:
         self._db.executemany(
             "INSERT INTO counts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET count = count + excluded.count",
             counts.items(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections import ChainMap, Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from node.data.building.choices import Choices
 from node.data.building.suspicions import Suspicions
+from node.data.building.unread import Unread
 from node.data.chats.parts import Part, cut, whole
 from node.data.document import SEPARATOR, Counts, Message, Unreadable
 from node.data.duplicates.index import Index
@@ -32,11 +33,20 @@ Known = ChainMap[bytes, bool]  # marks met before, and whether in a test file
 class Merger:
     """A context manager; `places` of a journal to go on from.
 
-    `source` is what the index calls this source; `dry`: write no shards.
+    `source` is what the index calls this source; `skipped` what its journal counts as unreadable.
+    `dry`: write no shards.
     """
 
     def __init__(
-        self, folder: Path, source: str, index: Index, choices: Choices, places: Words, *, dry: bool = False
+        self,
+        folder: Path,
+        source: str,
+        index: Index,
+        choices: Choices,
+        places: Words,
+        *,
+        skipped: Mapping[str, int] | None = None,
+        dry: bool = False,
     ) -> None:
         self._source, self._index, self._dry = source, index, dry
         self._test_files = bool(choices.hold_out)
@@ -49,7 +59,7 @@ class Merger:
         self._met = int(places.get("met", 0))  # documents
         self._waiting: list[Words] = []  # documents whose signatures come next
         self.counts: Counts = Counter()  # since the last commit
-        self.unreadable: list[Unreadable] = []
+        self.unread = Unread(skipped)  # since the last commit
 
     def __enter__(self) -> Merger:
         for one in self._files():
@@ -74,9 +84,10 @@ class Merger:
                 self._documents(_signatures(words["signatures"]))
             elif "poison" in words:
                 self._suspicions.add(b64decode(words["poison"]))
-            elif "counts" in words:
-                self.counts.update(words["counts"])
-                self.unreadable += [Unreadable(name, reason) for name, reason in words["unreadable"]]
+            elif "unreadable" in words:
+                self.counts.update(words.get("counts", {}))
+                for name, reason in words["unreadable"]:
+                    self.unread.add(Unreadable(name, reason))
             else:
                 self._waiting.append(words)
 

@@ -6,9 +6,9 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from node.data.building.journal import UNREADABLE, Journal
+from node.data.building.journal import Journal
 from node.data.building.shelf import name_of
-from node.data.collection import skipped_words
+from node.data.collection import NAMED, skipped_words
 from node.data.heldout import Fate
 from shared.ids import group_id
 from shared.units import plural
@@ -70,6 +70,7 @@ def _skipped(journal: Journal) -> tuple[dict[str, list[str]], dict[str, int]]:
     """The first names for each reason, and how many there are."""
     names: dict[str, list[str]] = {}
     for one in journal.unreadable():
-        names.setdefault(one.reason, []).append(one.name)
-    counts = journal.counts()
-    return names, {reason: counts[f"{UNREADABLE}{reason}"] for reason in sorted(names)}
+        if len(known := names.setdefault(one.reason, [])) < NAMED:
+            known.append(one.name)
+    skipped = journal.skipped()
+    return names, {reason: skipped[reason] for reason in sorted(names)}

@@ -31,6 +31,7 @@ from node.data.reading.read import Options
 
 Words = dict[str, Any]
 BATCH = 1 << 20  # characters whose signatures are made at a time
+TOLD = 1000  # unreadable things told at a time: an archive may hold very many
 _SPOKEN = "language characters: "  # as the stage that judges languages counts them
 
 
@@ -68,6 +69,9 @@ class Refiner:
             for found in read(self._work, part, counts):
                 if isinstance(found, Unreadable):
                     unreadable.append(found)
+                    if len(unreadable) == TOLD:
+                        yield {"unreadable": _told(unreadable)}
+                        unreadable.clear()
                     continue
                 counts["documents read"] += 1
                 its = Counter[str]()
@@ -89,7 +93,7 @@ class Refiner:
             yield signed(batch)
         if self._work.choices.poison:
             yield {"poison": b64encode(poison.to_bytes()).decode()}
-        yield {"unreadable": [[one.name, one.reason] for one in unreadable], "counts": counts}
+        yield {"unreadable": _told(unreadable), "counts": counts}
 
     def _through(self, document: Document, counts: Counts) -> Document | Dropped:
         for stage in self._stages:
@@ -166,6 +170,10 @@ def signed(texts: Sequence[str]) -> Words:
     made = signatures(texts)
     arrays = {"exact": made.exact, "bands": made.bands, "bins": made.bins}
     return {"signatures": {name: b64encode(array.tobytes()).decode() for name, array in arrays.items()}}
+
+
+def _told(unreadable: Sequence[Unreadable]) -> list[list[str]]:
+    return [[one.name, one.reason] for one in unreadable]
 
 
 class Filter(Protocol):

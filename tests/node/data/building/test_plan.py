@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from node.data.building import spool
 from node.data.building.choices import Choices, choices_from
 from node.data.building.finding import Found
-from node.data.building.journal import NAMED, Journal
+from node.data.building.journal import Journal
 from node.data.building.plan import LARGEST, MOST_PARTS, SMALLEST, Part, part_from, part_words, unit_bytes, units
 from node.data.building.refining import aligned
 from node.data.building.showing import around, differences
+from node.data.building.unread import NAMED, Unread
 from node.data.document import Unreadable
 from shared.errors import OwnerMustAct
 
@@ -55,7 +56,9 @@ def test_a_journal_adds_up_and_names_the_first_of_each_reason(tmp_path: Path) ->
     with Journal(tmp_path / ".state.db") as journal:
         journal.write_plan({"label": "x.1"}, units([part(1)] * 3, 1), Found(tmp_path / "folder", Choices()))
         for merged in (1, 2):
-            many = [Unreadable(f"{merged} {number}", "odd") for number in range(NAMED)]
+            many = Unread(journal.skipped())
+            for number in range(NAMED):
+                many.add(Unreadable(f"{merged} {number}", "odd"))
             journal.commit(merged, {"met": merged}, Counter(documents=2), many)
         journal.place({"index": 5})
     with Journal(tmp_path / ".state.db") as journal:
