@@ -52,6 +52,11 @@ async def remove(home: Path, name: str) -> Words:
     return done
 
 
+async def check(home: Path, names: list[str], tell: Tell = lambda words: None, *, quick: bool = False) -> Words:
+    """What is damaged, by collection (no names: all of them). Raises OwnerMustAct in the child's words."""
+    return await ask(home, "check", *(["--quick"] if quick else []), *names, tell=tell)
+
+
 async def learn_tokenizer(home: Path, names: list[str], out: Path, words: int, kind: str, tell: Tell) -> Words:
     """A tokenizer of these collections' text; returns what is to be told. Raises OwnerMustAct in the child's words."""
     known = collections(home)

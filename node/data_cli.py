@@ -173,6 +173,24 @@ def show(
 
 
 @data.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Collections to look at (default: all).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read every byte of a collection and name each damaged file, and what to do about it."""
+    from node import adding, progress, showing_data
+
+    with progress.bar("checking", quiet=as_json) as tell:
+        words = asyncio.run(adding.check(default_home(), names or [], tell))
+    if as_json:
+        typer.echo(json.dumps(words))
+    else:
+        showing_data.checked(words)
+    if words["damages"]:
+        raise typer.Exit(1)
+
+
+@data.command()
 def preview(
     folder: Folder,
     language: Language = "",

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from node import membership, probe
+from node import adding, membership, probe
 from node.connection import connect
 from node.examining import fits, machine
 from node.examining.check import Check
@@ -62,7 +62,7 @@ async def _walk(home: Path, doing: Callable[[str], None]) -> AsyncIterator[Check
             yield await _welcome(home)
         else:
             yield Check("host", None, "no address answers as it should: see above, and docs/router.md")
-    yield _data(home)
+    yield await _data(home)
     for check in _fits(home):
         yield check
     doing(f"  ...   {'trainer':<12} loading its libraries; a minute when the disk is cold")
@@ -139,15 +139,22 @@ def _fits(home: Path) -> list[Check]:
         return [Check("fit", None, "settings.json must be mended first")]
 
 
-def _data(home: Path) -> Check:
+async def _data(home: Path) -> Check:
+    """Which collections there are, and whether their files are as long as they were."""
     found = collections(home)
     if foreign := held_out_for_others(home):
         return Check("data", False, " ".join(map(for_another_group, foreign)))
-    if not found:
+    if not found and not [*(home / "data").glob("[!.]*")]:
         return Check("data", False, "none yet: potluck node data add FOLDER --name NAME")
-    return Check(
-        "data", True, ", ".join(f"{name} ({meta.get('documents', 0):,} documents)" for name, meta in found.items())
-    )
+    named = ", ".join(f"{name} ({meta.get('documents', 0):,} documents)" for name, meta in found.items())
+    try:
+        damages = (await adding.check(home, [], quick=True))["damages"]
+    except OwnerMustAct as error:
+        return Check("data", None, f"{named}. Could not be looked at: {error.sentence}")
+    if damages:
+        first, more = next(iter(damages.values()))[0], sum(map(len, damages.values())) - 1
+        return Check("data", False, f"{first} {f'{more:,} more: potluck node data check' if more else ''}".rstrip())
+    return Check("data", True, named)
 
 
 async def _trainer(home: Path) -> Check:

@@ -56,6 +56,17 @@ def collection(words: Words) -> None:
         shown.print(sample["text"], soft_wrap=True)
 
 
+def checked(words: Words) -> None:
+    """Each damaged file, or that all is well."""
+    for name, sentences in words["damages"].items():
+        for sentence in sentences:
+            say(f"{name}: {sentence}", below=2)
+    if not words["checked"]:
+        say("No data yet: potluck node data add FOLDER --name NAME")
+    elif fine := words["checked"] - len(words["damages"]):
+        say(f"{plural(fine, 'collection')} as written ({size_words(words['bytes'])} read in all).")
+
+
 def preview(words: Words) -> None:
     """Before and after, side by side in colour where there is any."""
     from rich.text import Text

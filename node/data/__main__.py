@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, get_args
 
 from node.data import packing, tokens
-from node.data.building import removing, showing
+from node.data.building import checking, removing, showing
 from node.data.building.build import Progress, Wish, build, cores_here
 from node.data.building.choices import Choices, choices_from
 from node.data.building.refining import Work
@@ -88,6 +88,11 @@ def show(options: argparse.Namespace) -> Words:
     if not source.exists():
         raise OwnerMustAct(f"There is no collection called {options.name}. See: potluck node data list")
     return showing.show(source, options.count, options.seed)
+
+
+def check(options: argparse.Namespace) -> Words:
+    tell = _bytes_teller("checking")
+    return checking.check(options.home / "data", options.collections, full=not options.quick, tell=tell)
 
 
 def preview(options: argparse.Namespace) -> Words:
@@ -193,6 +198,9 @@ def _options() -> argparse.Namespace:
     for one in (previewing, showing_):
         one.add_argument("--count", type=int, default=3)
         one.add_argument("--seed", type=int, default=0)
+    checking_ = command("check", check, "whether the files of collections are as they were written")
+    checking_.add_argument("--quick", action="store_true", help="look at their sizes only")
+    checking_.add_argument("collections", nargs="*", metavar="NAME")
     removing_ = command("remove", remove, "a collection goes, with all that is known of it")
     for one in (adding, showing_, removing_):
         one.add_argument("--name", required=True)
@@ -204,7 +212,7 @@ def _options() -> argparse.Namespace:
     converting = command("convert-tokenizer", convert_tokenizer, "a SentencePiece or tiktoken file -> tokenizer.json")
     converting.add_argument("--out", type=Path, required=True)
     converting.add_argument("file", type=Path)
-    for one in (adding, previewing, showing_, removing_, learning, converting):
+    for one in (adding, previewing, showing_, checking_, removing_, learning, converting):
         one.add_argument("--home", type=Path, required=True, help="the node's home; collections lie in data/NAME")
     tokenising = command("tokenise", tokenise, "a collection -> its tokens for one tokenizer")
     packing_ = command("pack", pack, "a collection -> WebDataset shards of packed tokens, for other trainers")

@@ -1,23 +1,26 @@
 """`manifest.json` beside a collection's shards: what they hold, what made them, whose they are, and if they are whole.
 
-It stays on the PC like all the rest. Sizes are looked at whenever a run begins, digests when the owner asks.
+It stays on the PC like all the rest. Sizes are looked at whenever a run begins, digests when the owner asks
+(`potluck node data check`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from node.data.shards import ADD_AGAIN, SHARD
+from node.data.shards import SHARD
 from shared.disk import write
 from shared.errors import OwnerMustAct
 
 Words = dict[str, Any]
 NAME = "manifest.json"
 FORMAT = 1
+CHUNK = 1 << 20  # bytes read at a time
+Read = Callable[[int], None]  # that many bytes more
 
 
 def files_of(paths: Iterable[Path]) -> Words:
@@ -57,7 +60,7 @@ def read_manifest(collection: Path) -> Words | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise OwnerMustAct(f"{collection / NAME} is damaged. {ADD_AGAIN}") from error
+        raise OwnerMustAct(f"{collection / NAME} is damaged. {_again(collection)}") from error
     return words
 
 
@@ -69,26 +72,32 @@ def note_tokens(collection: Path, folder: str, facts: Words) -> None:
         _save(collection, words | {"tokens": {**kept, folder: facts}})
 
 
-def damages(collection: Path, *, full: bool) -> list[str]:
+def size(collection: Path) -> int:
+    """Bytes of all that `damages` looks at."""
+    return sum(known["bytes"] for files in _files(collection).values() for known in files.values())
+
+
+def damages(collection: Path, *, full: bool, read: Read = lambda more: None) -> list[str]:
     """A sentence for each file that is not as it was; with `full` every byte is read."""
+    return [
+        f"{folder / name} {wrong}. {_again(collection) if folder == collection else _anew(folder)}"
+        for folder, files in _files(collection).items()
+        for name, known in files.items()
+        if (wrong := _wrong(folder / name, known, full=full, read=read))
+    ]
+
+
+def _files(collection: Path) -> dict[Path, Words]:
+    """What each file of the shards and of each tokenizer's tokens should be, by its folder."""
     words = read_manifest(collection)
     if words is None:
-        return []
-    found = [
-        f"{collection / name} {wrong}. {ADD_AGAIN}"
-        for name, known in words["files"].items()
-        if (wrong := _wrong(collection / name, known, full=full))
-    ]
+        return {}
+    found = {collection: words["files"]}
     for folder in words["tokens"]:
         try:
-            files = json.loads((collection / folder / "meta.json").read_bytes())["files"]
+            found[collection / folder] = json.loads((collection / folder / "meta.json").read_bytes())["files"]
         except (OSError, ValueError, LookupError):
             continue  # they are made anew when they are needed
-        found += [
-            f"{collection / folder / name} {wrong}. Delete the folder {collection / folder}: it is made anew."
-            for name, known in files.items()
-            if (wrong := _wrong(collection / folder / name, known, full=full))
-        ]
     return found
 
 
@@ -99,20 +108,39 @@ def check(collection: Path) -> None:
         return
     for name, known in words["files"].items():
         if wrong := _wrong(collection / name, known, full=False):
-            raise OwnerMustAct(f"{collection / name} {wrong}. {ADD_AGAIN}")
+            raise OwnerMustAct(f"{collection / name} {wrong}. {_again(collection)}")
 
 
-def _wrong(path: Path, known: Words, *, full: bool) -> str:
+def _wrong(path: Path, known: Words, *, full: bool, read: Read = lambda more: None) -> str:
     """What is the matter with that file; nothing, usually."""
-    if not path.is_file():
+    try:
+        size = path.stat().st_size
+        if size != known["bytes"]:
+            return f"is damaged ({size:,} bytes, not {known['bytes']:,})"
+        if full and _digest(path, read) != known["sha256"]:
+            return "is damaged (its digest is another)"
+    except FileNotFoundError:
         return "is missing"
-    if path.stat().st_size != known["bytes"]:
-        return f"is damaged ({path.stat().st_size:,} bytes, not {known['bytes']:,})"
-    if full:
-        with open(path, "rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != known["sha256"]:
-                return "is damaged (its digest is another)"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     return ""
+
+
+def _digest(path: Path, read: Read) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            read(len(chunk))
+    return digest.hexdigest()
+
+
+def _again(collection: Path) -> str:
+    return f"Add the folder again: potluck node data add FOLDER --name {collection.name} --replace"
+
+
+def _anew(tokens: Path) -> str:
+    return f"Delete the folder {tokens}: it is made anew."
 
 
 def _save(collection: Path, words: Words) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
-from node import cli, membership
+from node import cli, doctor, membership
 from node.adding import listed
+from node.data import manifest
 from node.home import collections
 from node.membership import Membership
 from shared.ids import NodeId
@@ -65,6 +67,13 @@ def test_from_a_folder_to_its_report_and_away(home: Path, tmp_path: Path, capsys
     assert "Read its folder again" in capsys.readouterr().out
     key.write_bytes(KEY)
     assert list(collections(home)) == ["notes"]
+    size = manifest.size(home / "data" / "notes")
+    assert told("check", "notes") == {"checked": 1, "bytes": size, "full": True, "damages": {}}
+    assert asyncio.run(doctor._data(home)).fine
+    (home / "data" / "notes" / "held-000000.tar").write_bytes(b"rot")
+    assert cli.main(["data", "check"]) == 1
+    assert "held-000000.tar is damaged (3 bytes" in capsys.readouterr().out
+    assert "held-000000.tar is damaged" in asyncio.run(doctor._data(home)).sentence
 
     assert cli.main(["data", "remove", "notes"]) == 0
     assert "Your own files are where they were" in capsys.readouterr().out

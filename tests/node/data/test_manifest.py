@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.data import manifest
+from node.data.building import checking
 from node.data.collection import write_meta
 from node.data.shards import Shards
 from node.data.tokens import tokenise
@@ -71,3 +72,20 @@ def test_a_collection_of_an_earlier_version_has_none(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(OwnerMustAct, match=r"manifest\.json is damaged"):
         manifest.read_manifest(tmp_path)
+
+
+def test_the_owner_may_have_all_collections_looked_at(collection: Path) -> None:
+    told: list[tuple[int, int]] = []
+    data, whole = collection.parent, manifest.size(collection)
+    fine = checking.check(data, [], full=True, tell=lambda done, total: told.append((done, total)))
+    assert fine == {"checked": 1, "bytes": whole, "full": True, "damages": {}}
+    assert told[-1] == (whole, whole)
+    (collection / "held-000000.tar").write_bytes(bytes((collection / "held-000000.tar").stat().st_size))
+    assert checking.check(data, ["letters"], full=False)["damages"] == {}
+    (sentence,) = checking.check(data, ["letters"], full=True)["damages"]["letters"]
+    assert "held-000000.tar is damaged (its digest is another)" in sentence
+    assert "potluck node data add FOLDER --name letters --replace" in sentence
+    (collection / "meta.json").write_text("{")
+    assert "is not a text collection" in checking.check(data, [], full=False)["damages"]["letters"][0]
+    with pytest.raises(OwnerMustAct, match="no collection called notes"):
+        checking.check(data, ["notes"], full=False)
