@@ -34,6 +34,7 @@ TOO_LARGE = "too large to be read inside an archive (unpack it yourself)"
 _ZSTANDARD_WINDOW = 128 << 20  # bytes that a .zst may ask to be held
 _DIRECTORY = 16 << 20  # bytes of a zip's list of members, which is held
 _IN_MEMORY = 4 << 20
+_BZIP2_STEP = 4 << 10  # packed bytes; they unpack to 80 MB at most
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
 _BLOCK = 512  # bytes, of tar
 _LONG_NAME = 64 << 10
@@ -69,17 +70,17 @@ def unpacked(stream: Stream, budget: Budget, *, zstandard: bool) -> Stream:
 def zip_members(file: BinaryIO, label: str, budget: Budget) -> Iterator[Member | Unreadable]:
     """The visible files of a zip, in the order of its list."""
     with opened_zip(file) as archive:
-        for info in archive.infolist():
+        infos = [info for info in archive.infolist() if not _is_left_alone(info.filename)]
+        budget.foresee(sum(info.file_size for info in infos if not _why_not(info, budget)))
+        for info in infos:
             budget.member()
             name = info.filename
-            if not name or name.endswith("/") or _hidden(name):
-                continue
-            if reason := _why_not(name, info):
+            if reason := _why_not(info, budget):
                 yield Unreadable(f"{label}!{shown(name)}", reason)
                 continue
             try:
-                with archive.open(info) as raw:
-                    yield Member(name, Stream(_Unpacked(raw, budget, _BREAKAGE)))
+                with _member(archive, info, budget) as stream:
+                    yield Member(name, stream)
             except _BREAKAGE:
                 yield Unreadable(f"{label}!{shown(name)}", DAMAGED)
 
@@ -97,17 +98,33 @@ def opened_zip(file: BinaryIO) -> zipfile.ZipFile:
 def zip_member(archive: zipfile.ZipFile, name: str, budget: Budget, most: int) -> bytes:
     """All of one member, which may have `most` bytes. Raises Refused."""
     try:
-        info = archive.getinfo(name)
-        if reason := _why_not(name, info):
-            raise Refused(reason)
-        budget.member()
-        with archive.open(info) as raw:
-            data = Stream(_Unpacked(raw, budget, _BREAKAGE)).read(most + 1)
-    except (KeyError, *_BREAKAGE) as error:
+        with zip_stream(archive, name, budget, most) as stream:
+            return stream.read()
+    except _BREAKAGE as error:
         raise Refused(DAMAGED) from error
-    if len(data) > most:
+
+
+@contextlib.contextmanager
+def zip_stream(archive: zipfile.ZipFile, name: str, budget: Budget, most: int) -> Iterator[Stream]:
+    """One member, which may have `most` bytes: more than its zip says do not come out. Raises Refused."""
+    info = archive.NameToInfo.get(name)
+    if info is None:
+        raise Refused(DAMAGED)
+    if reason := _why_not(info, budget):
+        raise Refused(reason)
+    if info.file_size > most:
         raise Refused(TOO_LARGE)
-    return data
+    budget.member()
+    with _member(archive, info, budget) as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Iterator[Stream]:
+    # The library unpacks all that it has read of a bzip2 at once.
+    step = _BZIP2_STEP if info.compress_type == zipfile.ZIP_BZIP2 else CHUNK
+    with archive.open(info) as raw:
+        yield Stream(_Unpacked(raw, budget, _BREAKAGE, step))
 
 
 def tar_members(stream: Stream, label: str, budget: Budget) -> Iterator[Member | Unreadable]:
@@ -177,12 +194,12 @@ def seekable(stream: Stream, most: int) -> Iterator[BinaryIO]:
 class _Unpacked:
     """Counts what comes out, and says in words that it does not."""
 
-    def __init__(self, raw: Readable, budget: Budget, breakage: tuple[type[Exception], ...]) -> None:
-        self._raw, self._budget, self._breakage = raw, budget, breakage
+    def __init__(self, raw: Readable, budget: Budget, breakage: tuple[type[Exception], ...], step: int = CHUNK) -> None:
+        self._raw, self._budget, self._breakage, self._step = raw, budget, breakage, step
 
     def read(self, size: int = CHUNK, /) -> bytes:
         try:
-            data = self._raw.read(min(size, CHUNK))
+            data = self._raw.read(min(size, self._step))
         except self._breakage as error:
             raise Refused(DAMAGED) from error
         self._budget.unpack(len(data))
@@ -207,15 +224,21 @@ class _Slice:
         self._stream.read(padding)
 
 
-def _why_not(name: str, info: zipfile.ZipInfo) -> str:
-    if _leads_out(name):
+def _is_left_alone(name: str) -> bool:
+    return not name or name.endswith("/") or _hidden(name)
+
+
+def _why_not(info: zipfile.ZipInfo, budget: Budget) -> str:
+    if _leads_out(info.filename):
         return LEADS_OUT
     mode = info.external_attr >> 16
     if info.create_system == 3 and stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         return LINK
     if info.flag_bits & 0x1:
         return LOCKED
-    return "" if info.compress_type in _METHODS else METHOD
+    if info.compress_type not in _METHODS:
+        return METHOD
+    return budget.too_dense if budget.is_bomb(info.compress_size, info.file_size) else ""
 
 
 def _leads_out(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -40,16 +41,34 @@ class Budget:
 
     def __init__(self, limits: Limits, size: int) -> None:
         self.limits = limits
-        self._bytes = min(limits.unpacked, max(limits.free, limits.ratio * size))
-        self._by_ratio = self._bytes < limits.unpacked
+        self.unpacked = 0  # bytes that came out so far
+        self._read: Callable[[], int] = lambda: size
         self._members = limits.members
+
+    def follow(self, read: Callable[[], int]) -> None:
+        """The file is read from its beginning on: what may come out grows with the bytes `read` of it."""
+        self._read = read
 
     def unpack(self, count: int) -> None:
         """`count` more bytes came out. Raises Exhausted when it is too much."""
-        self._bytes -= count
-        if self._bytes < 0:
-            ratio = f"unpacks to more than {self.limits.ratio} times its size (unpack it yourself if you trust it)"
-            raise Exhausted(ratio if self._by_ratio else "unpacks to too much (unpack it yourself)")
+        self.foresee(count)
+        self.unpacked += count
+        if self.unpacked > self.limits.unpacked:
+            raise Exhausted("unpacks to too much (unpack it yourself)")
+
+    def foresee(self, count: int) -> None:
+        """As many more bytes would come out. Raises Exhausted when that is beyond the ratio."""
+        if self.unpacked + count > max(self.limits.free, self.limits.ratio * self._read()):
+            raise Exhausted(self.too_dense)
+
+    def is_bomb(self, packed: int, unpacked: int) -> bool:
+        """Whether a member alone is packed beyond the ratio."""
+        return unpacked > max(self.limits.free, self.limits.ratio * packed)
+
+    @property
+    def too_dense(self) -> str:
+        """The reason why something packed beyond the ratio is not read."""
+        return f"unpacks to more than {self.limits.ratio} times its size (unpack it yourself if you trust it)"
 
     def member(self) -> None:
         """One more member is looked at. Raises Exhausted when there are too many."""

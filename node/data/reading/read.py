@@ -136,6 +136,8 @@ def _packed(source: _Source, format: Format, job: _Job) -> Iterator[Document | U
     depth = source.depth + 1
     if depth > job.options.limits.depth:
         raise Refused("an archive within too many others (unpack it yourself)")
+    if not source.depth and format is not Format.ZIP:  # whose list of members says what comes out
+        job.budget.follow(lambda: source.stream.at)
     match format:
         case Format.GZIP | Format.ZSTANDARD:
             stream = archives.unpacked(source.stream, job.budget, zstandard=format is Format.ZSTANDARD)
