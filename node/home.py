@@ -129,7 +129,7 @@ def all_collections(home: Path) -> dict[str, dict[str, Any]]:
 def data_counts(home: Path, shared: tuple[str, ...]) -> tuple[DataCount, ...]:
     """The counts the owner agreed to share."""
     return tuple(
-        DataCount(name, int(meta.get("documents", 0)), int(meta.get("bytes", 0)), int(meta.get("tokens", 0)))
+        DataCount(name, int(meta.get("documents", 0)), int(meta.get("bytes", 0)), int(meta.get("tokens") or 0))
         for name, meta in collections(home).items()
         if name in shared
     )

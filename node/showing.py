@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Words = dict[str, Any]
+COUNTED, UNCOUNTED = ("documents", "bytes", "tokens"), "not yet"
 
 
 def status(home: Path) -> Words:
@@ -159,9 +160,11 @@ def show_collections(rows: list[Words]) -> None:
         return
     table = Table("name", "documents", "bytes", "tokens", "held out", "host is told", box=None)
     for row in rows:
-        counts = [f"{row.get(key, 0):,}" for key in ("documents", "bytes", "tokens")]
+        counts = [UNCOUNTED if row.get(key, 0) is None else f"{row.get(key, 0):,}" for key in COUNTED]
         table.add_row(row["name"], *counts, held_out(row), "yes" if row["shared"] else "no")
     console().print(table)
+    if any(row.get("tokens", 0) is None for row in rows):
+        console().print("Tokens that are not counted yet are when a run first trains on them.")
     for row in rows:
         if not row["usable"]:
             console().print(for_another_group(row["name"]))

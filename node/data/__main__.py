@@ -22,7 +22,7 @@ from node.data.building.choices import Choices, choices_from
 from node.data.building.refining import Work
 from node.data.building.trying import earlier, try_out
 from node.data.chats.people import read_key
-from node.data.collection import NameTaken, checked_name, read_group_key, read_meta, write_meta
+from node.data.collection import NameTaken, checked_name, counted, read_group_key, read_meta, write_meta
 from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.disk import is_taken
@@ -73,13 +73,12 @@ def add(options: argparse.Namespace) -> Words:
         return try_out(wish, key, cores, _teller())
     if is_taken(options.home / "data" / ".lock"):
         say({"fact": "progress", "words": "waiting for another add", "share": 0.0, "done": 0, "total": None, "kept": 0})
-    meta = build(wish, key, cores, _teller())
+    meta, collection = build(wish, key, cores, _teller()), options.home / "data" / options.name
     tokenizer = options.tokenizer or usual_tokenizer(default_cache())
-    if tokenizer is None:  # counted when the first run brings its tokenizer
-        return meta
-    collection = options.home / "data" / options.name
-    meta |= {"tokens": _tokenised(collection, tokenizer)["tokens"]}
-    write_meta(collection, meta)
+    if tokenizer is not None:  # else they are counted when the first run brings its tokenizer
+        meta |= {"tokens": _tokenised(collection, tokenizer)["tokens"]}
+        write_meta(collection, meta)
+    counted(collection)
     return meta
 
 

@@ -23,6 +23,7 @@ from shared.disk import sync_folder, write
 from shared.errors import OwnerMustAct
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+UNCOUNTED = ".uncounted"  # in a collection that is whole, but whose tokens its `add` has not counted yet
 NAMED = 3  # skipped files named for each reason
 
 
@@ -43,7 +44,14 @@ def add(wish: Wish, group_key: bytes) -> dict[str, Any]:
     from node.data.building.choices import PLAIN
 
     choices = replace(PLAIN, hold_out=tuple(wish.hold_out))
-    return build.build(build.Wish(wish.home, wish.folder, wish.name, choices, wish.replace), group_key)
+    meta = build.build(build.Wish(wish.home, wish.folder, wish.name, choices, wish.replace), group_key)
+    counted(wish.home / "data" / wish.name)
+    return meta
+
+
+def counted(collection: Path) -> None:
+    """Nothing of its `add` is left to do: the same words are another wish from now on."""
+    (collection / UNCOUNTED).unlink(missing_ok=True)
 
 
 class NameTaken(OwnerMustAct):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from node.data.collection import read_meta, write_meta
 from node.data.shards import SHARD
 from shared.disk import write
 from shared.errors import OwnerMustAct
@@ -65,8 +66,10 @@ def read_manifest(collection: Path) -> Words | None:
 
 
 def note_tokens(collection: Path, folder: str, facts: Words) -> None:
-    """Tell of tokens that were made of the shards."""
-    words = read_manifest(collection)
+    """Tell of tokens that were made of the shards; if nobody had counted them, their number is the collection's."""
+    meta, words = read_meta(collection), read_manifest(collection)
+    if meta.get("tokens", 0) is None:
+        write_meta(collection, {**meta, "tokens": facts["tokens"]})
     if words is not None:
         kept = {name: known for name, known in words["tokens"].items() if (collection / name).is_dir()}
         _save(collection, words | {"tokens": {**kept, folder: facts}})

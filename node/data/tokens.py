@@ -135,7 +135,7 @@ def _make(
     write(beside / "meta.json", json.dumps(words, indent=2, sort_keys=True).encode())
     shutil.rmtree(target, ignore_errors=True)
     os.replace(beside, target)
-    told = {name: words[name] for name in ("tokenizer", "edition", "kind", "train_tokens", "held_tokens")}
+    told = {name: words[name] for name in ("tokenizer", "edition", "kind", "train_tokens", "held_tokens", "tokens")}
     manifest.note_tokens(collection, target.name, told)
 
 

@@ -26,3 +26,11 @@ def test_a_long_sentence_is_broken_between_words_and_a_path_never() -> None:
     assert lines[0] == "  ok    disk         There is room for it"
     assert all(line.startswith(" " * 21) for line in lines[1:])
     assert any(line.strip() == f"{path}," for line in lines)
+
+
+def test_tokens_that_are_not_counted_are_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"name": "notes", "documents": 1, "bytes": 10, "tokens": None, "shared": False, "usable": True}
+    showing.show_collections([row])
+    said = capsys.readouterr().out
+    assert "not yet" in said
+    assert "when a run first trains on them" in said

@@ -73,17 +73,21 @@ Tell = Callable[[Progress], None]
 def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda progress: None) -> Words:
     """Make the source; returns its meta.json. `cores` worker processes; 0: all in this one.
 
-    Raises OwnerMustAct (NameTaken) in words; then nothing that was there before has changed.
+    Whoever has done all that belongs to it says `collection.counted`; before that, the same wish finds it made. Raises
+    OwnerMustAct (NameTaken) in words; then nothing that was there before has changed.
     """
     data = private_folder(wish.home / "data")
     target = data / collection.checked_name(wish.name)
     with turn(data / ".lock"):
         collection.recover(target)
         tidy(target)
+        work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
+        if is_made(target, work):
+            shelf.sweep(data)
+            return collection.read_meta(target)
         refuse_taken(target, wish)
         old = collection.label_of(target)
         beside = private_folder(data / f".{wish.name}.new")
-        work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
         with Journal(beside / ".state.db") as journal:
             try:
                 label = take_up_or_plan(wish.name, work, journal)
@@ -111,6 +115,14 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
     return meta
 
 
+def is_made(target: Path, work: Work) -> bool:
+    """Whether it was made by the same words, which were stopped when all but its tokens was done."""
+    if not (target / collection.UNCOUNTED).exists():
+        return False
+    with Journal(target / ".state.db") as journal:
+        return _is_of(journal.plan(), work)
+
+
 def refuse_taken(target: Path, wish: Wish) -> None:
     if target.exists() and not wish.replace:
         raise collection.NameTaken(
@@ -124,14 +136,18 @@ def take_up_or_plan(name: str, work: Work, journal: Journal) -> str:
 
     Raises OwnerMustAct when that cannot be; then what was begun before may still go on.
     """
-    made_of = json.loads(json.dumps(_made_of(work)))
     there = journal.plan()
-    if there is not None and {**there, "label": ""} == {**made_of, "label": ""}:
+    if there is not None and _is_of(there, work):
         return str(there["label"])
     label = shelf.new_label(name)
     found = Found(work.source, work.choices)
-    journal.write_plan({**made_of, "label": label}, units(found.parts(), unit_bytes(found.bytes)), found)
+    journal.write_plan({**_made_of(work), "label": label}, units(found.parts(), unit_bytes(found.bytes)), found)
     return label
+
+
+def _is_of(plan: Words | None, work: Work) -> bool:
+    made_of = json.loads(json.dumps(_made_of(work)))
+    return plan is not None and {**plan, "label": ""} == {**made_of, "label": ""}
 
 
 def _made_of(work: Work) -> Words:
@@ -195,6 +211,7 @@ def merge_all(
 
 def write_pages(source: Path, choices: Choices, meta: Words, poison: Poison, journal: Journal) -> None:
     """All that is told of the source: to the owner, to the trainer, to whoever wants to know if it is whole."""
+    write(source / collection.UNCOUNTED, b"")
     findings = poison.findings(kept(source)) if choices.poison else []
     meta["findings"] = len(findings)
     if choices.hold_out:

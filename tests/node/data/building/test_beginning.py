@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from node.data import __main__ as command
 from node.data.building import build as building
 from node.data.building.build import Progress, Wish, build
 from node.data.building.choices import PLAIN, Choices
@@ -15,8 +17,11 @@ from node.data.building.journal import Journal
 from node.data.building.refining import Refiner, Work
 from node.data.building.trying import try_out
 from node.data.building.worker import refine
+from node.data.collection import read_meta
+from node.data.tokens import tokenise
+from node.home import data_counts
 from shared.errors import OwnerMustAct
-from tests.node.data.building.command import KEY, digests, prose
+from tests.node.data.building.command import KEY, adding, digests, prose
 
 
 class Killed(BaseException):
@@ -106,10 +111,44 @@ def test_killed_when_all_but_tidying_was_done_nothing_is_left_over(wish: Wish, m
         patched.setattr(building, "tidy", killed)
         with pytest.raises(Killed):
             build(wish, KEY)
-    with pytest.raises(OwnerMustAct, match="already"):
-        build(wish, KEY)
+    build(wish, KEY)
     left = {path.name for path in (wish.home / "data" / "t").iterdir()}
     assert not [name for name in left if name.startswith(("units", ".marks", ".poison"))]
+
+
+@pytest.mark.parametrize("again", [(), ("--replace",)])
+def test_killed_while_counting_tokens_the_same_words_count_them(
+    wish: Wish, tokenizer_json: Path, again: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build(wish, KEY)  # as a kill leaves it when the shards stand
+    assert made["tokens"] is None
+    words = ["data", *adding(wish.home, wish.folder), "--cores", 0, "--tokenizer", tokenizer_json]
+
+    def typed(*more: str) -> dict[str, object]:
+        monkeypatch.setattr(sys, "argv", [*map(str, words), *more])
+        return command.add(command._options())
+
+    counted = typed(*again)
+    assert isinstance(counted["tokens"], int)
+    assert {**counted, "tokens": None} == made  # nothing was read again
+    assert read_meta(wish.home / "data" / "t") == counted
+    with pytest.raises(OwnerMustAct, match="already"):  # it is a new wish now, for a name that is taken
+        typed()
+    assert typed("--replace")["label"] != made["label"]
+
+
+def test_tokens_that_nobody_counted_are_counted_by_the_first_run(wish: Wish, tokenizer_json: Path) -> None:
+    build(wish, KEY)
+    assert data_counts(wish.home, ("t",))[0].tokens == 0
+    tokenise(wish.home / "data" / "t", tokenizer_json)
+    assert data_counts(wish.home, ("t",))[0].tokens > 0
+
+
+def test_other_words_for_a_name_whose_tokens_are_not_counted_are_refused(wish: Wish, tmp_path: Path) -> None:
+    build(wish, KEY)
+    for other in (replace(wish, choices=replace(PLAIN, licence="mine")), replace(wish, folder=tmp_path / "other")):
+        with pytest.raises(OwnerMustAct, match="already"):
+            build(other, KEY)
 
 
 def test_what_a_killed_dry_run_left_goes_with_the_next_one(wish: Wish) -> None:
