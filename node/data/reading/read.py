@@ -13,12 +13,12 @@ from node.data.document import Counts, Document, Unreadable
 from node.data.reading import archives, books, columns, crawls, jsons, mails, pdfs, tables, texts, webpages
 from node.data.reading.encodings import SAMPLE, Encoding, Narrowed, detect
 from node.data.reading.files import CHANGED, Entry, inventory, opened, shown, unchanged, why
-from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, not_read, suffix_of
+from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, needs_a_look, not_read, suffix_of
 from node.data.reading.limits import USUAL, Budget, Exhausted, Limits, Refused
 from node.data.reading.streams import Stream
 
 __all__ = ["VERSION", "Entry", "Options", "Part", "documents", "inventory", "split"]
-VERSION = 1  # changes when the same files give other documents
+VERSION = 2  # changes when the same files give other documents
 PART = texts.BLOCK  # bytes, about
 
 
@@ -113,12 +113,13 @@ class _Job:
 
 
 def _read(source: _Source, job: _Job) -> Iterator[Document | Unreadable]:
-    format = format_of(source.path, source.stream.peek(SAMPLE) if not suffix_of(source.path) else b"")
+    sample = source.stream.peek(SAMPLE) if needs_a_look(source.path) else b""
+    format = format_of(source.path, sample, job.options.encoding)
     try:
         if not source.stream.peek(1):
             yield Unreadable(source.name, texts.NOTHING)
-        elif format is Format.UNKNOWN:
-            yield Unreadable(source.name, not_read(source.path))
+        elif format in (Format.KEYS, Format.GENERATED, Format.UNKNOWN):
+            yield Unreadable(source.name, not_read(source.path, format))
         elif format in (Format.GZIP, Format.ZSTANDARD, Format.TAR, Format.ZIP):
             yield from _packed(source, format, job)
         else:
@@ -218,7 +219,7 @@ def _cuts(file: BinaryIO, entry: Entry, options: Options, size: int) -> Iterator
     """Where a file can be cut. Raises Refused when it cannot be read at all."""
     stream = Stream(file, file, entry.size)
     sample = stream.peek(SAMPLE)
-    format = format_of(entry.name, sample)
+    format = format_of(entry.name, sample, options.encoding)
     if format is Format.PARQUET:
         yield from _spaced(columns.row_groups(file), size)
     if format in BYTES and (format is Format.MAILBOX or _narrow(detect(sample, options.encoding))):

@@ -104,8 +104,8 @@ def test_a_file_an_empty_or_a_missing_folder_is_said_in_words(tmp_path: Path) ->
 
 
 def test_a_kind_that_is_not_read_is_told_by_its_suffix_if_it_has_one(tmp_path: Path, read: Read) -> None:
-    for name in ("a.docx", "Minutes of 3. May, second part"):
-        (tmp_path / name).write_text("x")
+    for name in ("a.jpg", "Backup of 3. May, second part"):
+        (tmp_path / name).write_bytes(b"\0\1")
     assert [one.reason for one in read() if isinstance(one, Unreadable)] == [
-        "not a kind of file that is read", ".docx: not a kind of file that is read",
+        "not a kind of file that is read", ".jpg: not a kind of file that is read",
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def test_the_lines_of_code_stay_as_they_are(tmp_path: Path, read: Read) -> None:
         ("a.txt", b" \n\n ", texts.NOTHING),
         ("a.txt", b"", texts.NOTHING),
         ("a.txt", "wörter und ünd ".encode() * 50 + b"\xff" * 60, texts.GARBLED),
-        ("a.docx", b"PK", ".docx: not a kind of file that is read"),
+        ("a.jpg", b"\xff\xd8\xff", ".jpg: not a kind of file that is read"),
     ],
 )
 def test_what_cannot_be_read_has_a_reason(tmp_path: Path, read: Read, name: str, data: bytes, reason: str) -> None:
