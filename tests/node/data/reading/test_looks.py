@@ -70,7 +70,8 @@ def test_the_owners_word_for_the_encoding_makes_no_text_of_a_picture() -> None:
     ("name", "text"),
     [
         ("id_ed25519", "x"), ("site.pem", "x"), ("prod.env", "PASSWORD=x"), ("mine.kdbx", "x"),
-        ("Passwords.txt", "bank: x"), ("aws/credentials", "x"), ("cookies.txt", "x"), ("backup", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc"),
+        ("Passwords.txt", "bank: x"), ("aws/credentials", "x"), ("cookies.txt", "x"),
+        ("backup", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc"),
         ("a.old", "ssh-ed25519 AAAA ana@laptop"), ("mail.asc", "-----BEGIN PGP MESSAGE-----\nabc"),
     ],
 )  # fmt: skip
