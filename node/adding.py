@@ -45,9 +45,9 @@ async def preview(home: Path, folder: Path, choices: Words, count: int, seed: in
     return await ask(home, "preview", *arguments, choices=choices)
 
 
-async def remove(home: Path, name: str) -> Words:
+async def remove(home: Path, name: str, tell: Tell = lambda words: None) -> Words:
     """A collection goes, and so does the host's leave to know of it."""
-    done = await ask(home, "remove", "--name", name)
+    done = await ask(home, "remove", "--name", name, tell=tell)
     owner.share(home, name, False)
     return done
 

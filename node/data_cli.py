@@ -225,11 +225,12 @@ def remove(
     name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, as_json: Json = False
 ) -> None:
     """Remove a collection from this PC: shards, tokens, and what is known of it. Your own files stay."""
-    from node import adding, showing_data
+    from node import adding, progress, showing_data
 
     if not yes and sys.stdin.isatty() and not typer.confirm(f'Remove "{name}"?', default=False):
         raise OwnerMustAct("Nothing was removed.")
-    words = asyncio.run(adding.remove(default_home(), name))
+    with progress.bar("removing", quiet=as_json) as tell:
+        words = asyncio.run(adding.remove(default_home(), name, tell))
     if as_json:
         typer.echo(json.dumps(words))
     else:

@@ -22,7 +22,7 @@ from node.data.building.choices import Choices, choices_from
 from node.data.building.refining import Work
 from node.data.building.trying import earlier, try_out
 from node.data.chats.people import read_key
-from node.data.collection import NameTaken, checked_name, counted, read_group_key, read_meta, write_meta
+from node.data.collection import LOCK, NameTaken, at_rest, checked_name, counted, read_group_key, read_meta, write_meta
 from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.disk import is_taken
@@ -71,14 +71,14 @@ def add(options: argparse.Namespace) -> Words:
     key = read_group_key(options.group_key_file)
     if options.dry_run:
         return try_out(wish, key, cores, _teller())
-    if is_taken(options.home / "data" / ".lock"):
-        say({"fact": "progress", "words": "waiting for another add", "share": 0.0, "done": 0, "total": None, "kept": 0})
+    _wait_for(options.home / "data" / ".lock", "another add")
     meta, collection = build(wish, key, cores, _teller()), options.home / "data" / options.name
     tokenizer = options.tokenizer or usual_tokenizer(default_cache())
     if tokenizer is not None:  # else they are counted when the first run brings its tokenizer
         meta |= {"tokens": _tokenised(collection, tokenizer)["tokens"]}
+    with at_rest(collection, meta):
         write_meta(collection, meta)
-    counted(collection)
+        counted(collection)
     return meta
 
 
@@ -100,7 +100,17 @@ def preview(options: argparse.Namespace) -> Words:
 
 
 def remove(options: argparse.Namespace) -> Words:
+    data = options.home / "data"
+    _wait_for(data / ".lock", "an add, which may compare with it")
+    _wait_for(data / checked_name(options.name) / LOCK, "who counts its tokens")
     return removing.remove(options.home, options.name)
+
+
+def _wait_for(lock: Path, whom: str) -> None:
+    """Say so if that will take a while; whoever takes the lock does the waiting."""
+    if is_taken(lock):
+        words = f"waiting for {whom}"
+        say({"fact": "progress", "words": words, "share": 0.0, "done": 0, "total": None, "kept": 0})
 
 
 def _choices(options: argparse.Namespace) -> Choices:

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from typing import Any
 from node.data.heldout import KEY_BYTES
 from node.data.reading.kinds import NOT_READ, is_of_unknown_kind
 from node.data.shards import ADD_AGAIN
-from shared.disk import sync_folder, write
+from shared.disk import sync_folder, turn, write
 from shared.errors import OwnerMustAct
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 UNCOUNTED = ".uncounted"  # in a collection that is whole, but whose tokens its `add` has not counted yet
+LOCK = ".lock"  # in a collection: held by who makes something of it, or takes it away
 NAMED = 3  # skipped files named for each reason
 
 
@@ -78,6 +80,20 @@ def label_of(collection: Path) -> str:
 def write_meta(collection: Path, meta: dict[str, Any]) -> None:
     """Keep a page of counts."""
     write(collection / "meta.json", json.dumps(meta, indent=2, sort_keys=True, ensure_ascii=False).encode())
+
+
+@contextmanager
+def at_rest(collection: Path, meta: Mapping[str, Any]) -> Iterator[None]:
+    """Nobody removes or replaces it meanwhile. Raises OwnerMustAct when somebody did since `meta` was read."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(turn(collection / LOCK))
+            now = read_meta(collection)
+        except (FileNotFoundError, OwnerMustAct):
+            now = {}
+        if any(now.get(key) != meta.get(key) for key in ("added", "label")) or not now:
+            raise OwnerMustAct(f"{collection.name} was removed or replaced while its tokens were counted.")
+        yield
 
 
 def read_group_key(path: Path) -> bytes:
@@ -138,9 +154,10 @@ def recover(target: Path) -> None:
 
 
 def take_away(target: Path) -> None:
-    """At once for whoever looks; then its space."""
+    """At once for whoever looks; then its space. Waits for who counts its tokens."""
     shutil.rmtree(_gone(target), ignore_errors=True)
-    os.replace(target, _gone(target))
+    with turn(target / LOCK):
+        os.replace(target, _gone(target))
     sync_folder(target.parent)
     shutil.rmtree(_gone(target))
 
@@ -151,7 +168,8 @@ def _gone(target: Path) -> Path:
 
 def put_in_place(beside: Path, target: Path) -> None:
     if target.exists():
-        os.replace(target, _old(target))
+        with turn(target / LOCK):
+            os.replace(target, _old(target))
     os.replace(beside, target)
     sync_folder(target.parent)
     shutil.rmtree(_old(target), ignore_errors=True)

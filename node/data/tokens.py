@@ -31,11 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node.data import cache, chat, encoding, manifest, tested
-from node.data.collection import read_meta
+from node.data.collection import at_rest, read_meta
 from node.data.encoding import Progress
 from node.data.samples import Ids, Text
 from node.data.tokenizers.tokenizer import RunTokenizer, open_tokenizer
-from shared.disk import private_folder, turn, write
+from shared.disk import private_folder, write
 from shared.errors import OwnerMustAct
 
 FORMAT = 3  # of the folder; another one is made anew
@@ -98,7 +98,7 @@ def tokenise(collection: Path, tokenizer_json: Path, progress: Progress = lambda
     edition = hashlib.sha256(f"{text} {made_of}".encode()).hexdigest()[:12]
     target = collection / f"tokens-{made_of[:12]}"
     if not _stands(target, edition):
-        with turn(collection / ".lock"):
+        with at_rest(collection, meta):
             if not _stands(target, edition):
                 _make(collection, target, tokenizer, template, elsewhere, edition, progress)
     return target

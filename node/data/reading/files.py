@@ -70,12 +70,15 @@ def opened(folder: Path, entry: Entry) -> BinaryIO | Unreadable:
         handle = os.open(folder / entry.name, os.O_RDONLY | _NO_LINK | _NO_WAIT | getattr(os, "O_BINARY", 0))
     except OSError as error:
         return Unreadable(shown(entry.name), why(error))
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        return Unreadable(shown(entry.name), GONE if stat.S_ISDIR(mode) else NO_FILE)
     file = open(handle, "rb")  # noqa: SIM115  closed by whoever reads it
-    facts = os.fstat(file.fileno())
-    if stat.S_ISREG(facts.st_mode) and unchanged(file, entry):
+    if unchanged(file, entry):
         return file
     file.close()
-    return Unreadable(shown(entry.name), CHANGED if stat.S_ISREG(facts.st_mode) else NO_FILE)
+    return Unreadable(shown(entry.name), CHANGED)
 
 
 def unchanged(file: BinaryIO, entry: Entry) -> bool:

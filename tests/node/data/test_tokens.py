@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
 from node.data import encoding
-from node.data.collection import Wish, add, read_meta, write_meta
+from node.data.building.removing import remove
+from node.data.collection import Wish, add, at_rest, read_meta, write_meta
 from node.data.tokenizers import tokenizer as tokenizers
 from node.data.tokenizers.tokenizer import load, open_tokenizer
 from node.data.tokens import collect, tokenise
@@ -174,3 +176,20 @@ def test_what_is_missing_is_said_in_words(tmp_path: Path, tokenizer_json: Path) 
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(OwnerMustAct, match="is not a tokenizer"):
         collect([made], tmp_path / "bad.json")
+
+
+def test_a_collection_that_is_removed_while_its_tokens_are_counted_is_gone(
+    tmp_path: Path, tokenizer_json: Path
+) -> None:
+    made = collection(tmp_path, "a", several("x"), "0.txt")
+    meta, removing = read_meta(made), Thread(target=remove, args=(tmp_path / "home", "a"))
+
+    def counting(done: int, total: int) -> None:
+        if removing.ident is None:
+            removing.start()
+
+    tokenise(made, tokenizer_json, counting)
+    removing.join()
+    with pytest.raises(OwnerMustAct, match="a was removed or replaced"), at_rest(made, meta):
+        pass
+    assert not made.exists()

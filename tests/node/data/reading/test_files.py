@@ -70,16 +70,18 @@ def test_what_may_not_be_opened_is_told(tmp_path: Path, read: Read) -> None:
 
 
 def test_a_file_that_vanishes_or_becomes_something_else_is_told(tmp_path: Path) -> None:
-    for name in ("changed", "gone", "linked", "pipe"):
+    for name in ("changed", "folder", "gone", "linked", "pipe"):
         (tmp_path / f"{name}.txt").write_text("x")
     found = [entry for entry in inventory(tmp_path) if isinstance(entry, Entry)]
     (tmp_path / "changed.txt").write_text("more than before")
-    for name in ("gone", "linked", "pipe"):
+    for name in ("folder", "gone", "linked", "pipe"):
         (tmp_path / f"{name}.txt").unlink()
+    (tmp_path / "folder.txt").mkdir()
     (tmp_path / "linked.txt").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe.txt")
     assert [item for entry in found for item in documents(tmp_path, Part(entry))] == [
-        Unreadable("changed.txt", files.CHANGED), Unreadable("gone.txt", files.GONE),
+        Unreadable("changed.txt", files.CHANGED), Unreadable("folder.txt", files.GONE),
+        Unreadable("gone.txt", files.GONE),
         Unreadable("linked.txt", files.LINK), Unreadable("pipe.txt", files.NO_FILE),
     ]  # fmt: skip
 
