@@ -23,6 +23,7 @@ from node.data.building.refining import Work
 from node.data.building.trying import earlier, try_out
 from node.data.chats.people import read_key
 from node.data.collection import LOCK, NameTaken, at_rest, checked_name, counted, read_group_key, read_meta, write_meta
+from node.data.crashes import keep_private
 from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.disk import is_taken
@@ -42,6 +43,7 @@ class BytesTeller(Protocol):
 def main() -> int:
     os.umask(0o077)  # all that is written here, and by the workers, is its owner's alone
     options = _options()
+    keep_private()
     if getattr(options, "choices", "") == "-":
         options.choices = sys.stdin.buffer.readline()
     _end_with_parent()

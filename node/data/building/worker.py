@@ -16,12 +16,14 @@ from node.data.building import spool
 from node.data.building.choices import choices_from
 from node.data.building.plan import Unit, part_from
 from node.data.building.refining import Refiner, Work
+from node.data.crashes import keep_private
 from shared.ending import owners_trouble
 
 Words = dict[str, Any]
 
 
 def main() -> int:
+    keep_private()
     known = json.loads(sys.stdin.readline())
     folder = Path(known["folder"])
     group_key, pseudonym_key = bytes.fromhex(known["group_key"]), bytes.fromhex(known["pseudonym_key"])
