@@ -75,6 +75,13 @@ def note_tokens(collection: Path, folder: str, facts: Words) -> None:
         _save(collection, words | {"tokens": {**kept, folder: facts}})
 
 
+def note_counts(collection: Path, counts: Words) -> None:
+    """They are told otherwise now."""
+    words = read_manifest(collection)
+    if words is not None:
+        _save(collection, words | {"counts": counts})
+
+
 def size(collection: Path) -> int:
     """Bytes of all that `damages` looks at."""
     return sum(known["bytes"] for files in _files(collection).values() for known in files.values())

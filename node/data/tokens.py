@@ -78,7 +78,9 @@ def collect(data_dirs: Sequence[Path], tokenizer_json: Path) -> Tokens:
         if len(ids):
             replies = cache.mapped(folder / "train.replies", "u1") if meta["replies"] else None
             documents = cache.mapped(folder / "train.documents", "<f8").reshape(-1, 2)
-            texts.append(Text(f"{collection.name} {meta['edition']}", ids, replies, documents))
+            # Runs note what they read, and keep that when the collection is gone: its name must not stay there.
+            name = hashlib.sha256(f"{collection.name} {meta['edition']}".encode()).hexdigest()[:16]
+            texts.append(Text(name, ids, replies, documents))
         held.append(_HeldColumns.of(folder, meta))
     if not texts:
         raise OwnerMustAct(

@@ -21,15 +21,13 @@ from node.data import collection, shards, tested
 from node.data.building import choices as choices_
 from node.data.building import refining, shelf, spool
 from node.data.building.choices import Choices
-from node.data.building.facts import report_of
 from node.data.building.finding import Found
 from node.data.building.journal import Journal
 from node.data.building.merging import Merger
 from node.data.building.meta import meta_of, why_nothing
-from node.data.building.page import page
 from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Refiner, Work
-from node.data.building.words import markdown
+from node.data.building.reporting import write_report
 from node.data.building.worker import refine
 from node.data.building.workers import Workers
 from node.data.chats.people import read_key
@@ -219,9 +217,7 @@ def write_pages(source: Path, choices: Choices, meta: Words, poison: Poison, jou
     write(source / "findings.json", json.dumps([asdict(one) for one in findings], ensure_ascii=False).encode())
     choices_.save(source / "choices.json", choices)
     collection.write_meta(source, meta)
-    report = report_of(source, meta, choices, journal)
-    write(source / "report.md", markdown(report).encode())
-    write(source / "report.html", page(report).encode())
+    report = write_report(source, choices, meta, journal)
     write_manifest(
         source, counts=meta, filters=dict(report.filters), licence=choices.licence, shard_bytes=choices.shard_bytes
     )

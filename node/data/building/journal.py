@@ -18,6 +18,7 @@ Words = dict[str, Any]
 _SCHEMA = Path(__file__).with_name("journal.sql").read_text("utf-8")
 CHUNK = 64  # units read at a time
 UNREADABLE = "unreadable: "  # before the reason: what is counted
+COPIED = "copies of: "  # before the source
 
 
 class Journal:
@@ -27,6 +28,7 @@ class Journal:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA secure_delete = ON")  # a name that the owner wants gone is overwritten
         self._db.executescript(_SCHEMA)
 
     def __enter__(self) -> Journal:
@@ -101,6 +103,16 @@ class Journal:
         """How much could not be read, by reason."""
         counts = self.counts()
         return {name.removeprefix(UNREADABLE): counts[name] for name in counts if name.startswith(UNREADABLE)}
+
+    def copied(self) -> list[str]:
+        """The sources whose copies were left out."""
+        return [name.removeprefix(COPIED) for name in self.counts() if name.startswith(COPIED)]
+
+    def rename_copied(self, source: str, other: str) -> None:
+        """What was counted as copies of the one is counted as copies of the other."""
+        with self._transaction():
+            self._count({f"{COPIED}{other}": self.counts()[f"{COPIED}{source}"]})
+            self._db.execute("DELETE FROM counts WHERE name = ?", (f"{COPIED}{source}",))
 
     def unreadable(self) -> Iterator[Unreadable]:
         """The first ones of each reason, in the order in which they were met."""

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from node.data.building.journal import Journal
+from node.data.building.journal import COPIED, Journal
 from node.data.building.shelf import name_of
 from node.data.collection import NAMED, skipped_words
 from node.data.heldout import Fate
@@ -29,7 +29,7 @@ def meta_of(wish: Wish, group_key: bytes, journal: Journal) -> Words:
         "bytes": counts[f"{Fate.TRAIN} bytes"] + counts[f"{Fate.TEST} bytes"],
         "blanked": {kind: count for kind, count in _named(counts, "blanked: ").items() if kind != "documents"},
         "copies": _named(counts, "copies: "),
-        "copies_of": {name_of(label): count for label, count in _named(counts, "copies of: ").items()},
+        "copies_of": {name_of(label): count for label, count in _named(counts, COPIED).items()},
         "documents": counts["documents"],
         "dropped": _named(counts, "dropped: "),
         "files": journal.files(),

@@ -1,13 +1,17 @@
-"""A source goes: its shards, its tokens, what the index of duplicates knows of it."""
+"""A source goes: its shards, its tokens, what the index of duplicates knows of it, and its name wherever it stands."""
 
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from node.data import collection
-from node.data.building import shelf
+from node.data import collection, manifest
+from node.data.building import choices, shelf
+from node.data.building.journal import Journal
+from node.data.building.reporting import write_report
 from node.data.duplicates.index import Index
 from shared.disk import turn
 from shared.errors import OwnerMustAct
@@ -29,6 +33,7 @@ def remove(home: Path, name: str) -> Words:
         label = collection.label_of(target)
         left_out = _left_out(data, label)
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) if target.exists() else 0
+        _forget_name(data, name)
         if target.exists():
             collection.take_away(target)
         shutil.rmtree(beside, ignore_errors=True)
@@ -42,6 +47,29 @@ def _left_out(data: Path, label: str) -> dict[str, int]:
         return {}
     with Index.open(shelf.folder_of(data), shelf.last(data)) as index:
         return {shelf.name_of(other): count for other, count in index.left_out(label).items()}
+
+
+def _forget_name(data: Path, name: str) -> None:
+    """Other sources tell, in their counts and reports, whose copies they left out. The journal is changed last."""
+    for path in (*data.glob("[!.]*/.state.db"), *data.glob(".*.new/.state.db")):
+        with Journal(path) as journal:
+            labels = [label for label in journal.copied() if shelf.name_of(label) == name]
+            if labels and not path.parent.name.startswith("."):
+                with suppress(OwnerMustAct):  # damaged, and to be added again anyway
+                    _tell_anew(path.parent, name, journal)
+            for label in labels:
+                journal.rename_copied(label, shelf.REMOVED)
+
+
+def _tell_anew(source: Path, name: str, journal: Journal) -> None:
+    """Its pages without that name."""
+    meta = collection.read_meta(source)
+    copies_of = Counter(meta["copies_of"])
+    copies_of[shelf.name_of(shelf.REMOVED)] += copies_of.pop(name, 0)
+    meta["copies_of"] = dict(+copies_of)
+    write_report(source, choices.load(source / "choices.json"), meta, journal)
+    manifest.note_counts(source, meta)
+    collection.write_meta(source, meta)
 
 
 def _names(data: Path) -> str:

@@ -17,6 +17,8 @@ from node.data.duplicates.index import Index
 from node.data.duplicates.sources import Sources
 from shared.disk import write
 
+REMOVED = "a removed collection."  # the label that counts of copies have when their source is gone
+
 
 def new_label(name: str) -> str:
     return f"{name}.{secrets.token_hex(3)}"
@@ -55,6 +57,9 @@ def sweep(data: Path) -> None:
         with Index.open(folder_of(data), last(data)) as index:
             for label in gone:
                 index.remove(label)
+    writer = folder_of(data) / "writer"
+    if writer.exists() and writer.read_text("utf-8") not in living:
+        writer.unlink()  # what it wrote is committed, or cut off by now
 
 
 def _labels(data: Path) -> Iterator[str]:

@@ -116,8 +116,8 @@ class Index:
         return self.length
 
     def left_out(self, source: str) -> Counter[str]:
-        """How many documents of which other sources were left out as copies of this one's; also after its removal."""
-        number = self._sources.latest(source)
+        """How many documents of which other sources were left out as copies of this one's: ask before its removal."""
+        number = self._sources.known(source)
         found: Counter[int] = Counter()
         if number is not None:
             for part in self._files.parts():

@@ -1,4 +1,4 @@
-"""The sources that the index has met, by number, and which of them the owner removed."""
+"""The sources that the index has met, by number, and which of them the owner removed: these have no name any more."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ class Sources:
             words = json.loads(path.read_bytes())
             self._names: list[str] = [str(name) for name in words["names"]]
             self._removed = {int(number) for number in words["removed"]}
+            for number in self._removed:
+                self._names[number] = ""
         except FileNotFoundError:
             self._names, self._removed = [], set()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise OwnerMustAct(
                 f"{path} is damaged. Remove the folder {path.parent} and add your sources again."
             ) from error
@@ -37,13 +39,7 @@ class Sources:
 
     def known(self, name: str) -> int | None:
         """The number of a source that was not removed."""
-        number = self.latest(name)
-        return None if number in self._removed else number
-
-    def latest(self, name: str) -> int | None:
-        """The number of the last source of this name, removed or not."""
-        found = [number for number, known in enumerate(self._names) if known == name]
-        return found[-1] if found else None
+        return next((number for number in self.living() if self._names[number] == name), None)
 
     def name(self, number: int) -> str:
         return self._names[number]
@@ -59,10 +55,11 @@ class Sources:
         return [number for name in names if (number := self.known(name)) is not None]
 
     def remove(self, name: str) -> None:
-        """At once and for good; removing twice is harmless."""
+        """At once and for good, its name too; removing twice is harmless."""
         number = self.known(name)
         if number is not None:
             self._removed.add(number)
+            self._names[number] = ""
             self._save()
 
     def _save(self) -> None:
