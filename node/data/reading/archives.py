@@ -81,8 +81,8 @@ def zip_members(file: BinaryIO, label: str, budget: Budget) -> Iterator[Member |
             try:
                 with _member(archive, info, budget) as stream:
                     yield Member(name, stream)
-            except _BREAKAGE:
-                yield Unreadable(f"{label}!{shown(name)}", DAMAGED)
+            except Refused as refused:
+                yield Unreadable(f"{label}!{shown(name)}", refused.reason)
 
 
 def opened_zip(file: BinaryIO) -> zipfile.ZipFile:
@@ -97,11 +97,8 @@ def opened_zip(file: BinaryIO) -> zipfile.ZipFile:
 
 def zip_member(archive: zipfile.ZipFile, name: str, budget: Budget, most: int) -> bytes:
     """All of one member, which may have `most` bytes. Raises Refused."""
-    try:
-        with zip_stream(archive, name, budget, most) as stream:
-            return stream.read()
-    except _BREAKAGE as error:
-        raise Refused(DAMAGED) from error
+    with zip_stream(archive, name, budget, most) as stream:
+        return stream.read()
 
 
 @contextlib.contextmanager
@@ -123,7 +120,11 @@ def zip_stream(archive: zipfile.ZipFile, name: str, budget: Budget, most: int) -
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Iterator[Stream]:
     # The library unpacks all that it has read of a bzip2 at once.
     step = _BZIP2_STEP if info.compress_type == zipfile.ZIP_BZIP2 else CHUNK
-    with archive.open(info) as raw:
+    try:
+        raw = archive.open(info)
+    except (*_BREAKAGE, ValueError) as error:
+        raise Refused(DAMAGED) from error
+    with raw:
         yield Stream(_Unpacked(raw, budget, _BREAKAGE, step))
 
 

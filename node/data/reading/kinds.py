@@ -23,6 +23,9 @@ class Format(Enum):
     MAIL = auto()
     BOOK = auto()
     PDF = auto()
+    WORD = auto()
+    OPEN_DOCUMENT = auto()
+    RTF = auto()
     CRAWL = auto()
     GZIP = auto()
     ZSTANDARD = auto()
@@ -52,6 +55,9 @@ _SUFFIXES = {
     Format.MAIL: "eml",
     Format.BOOK: "epub",
     Format.PDF: "pdf",
+    Format.WORD: "docx docm dotx",
+    Format.OPEN_DOCUMENT: "odt ott",
+    Format.RTF: "rtf",
     Format.CRAWL: "warc wet",
     Format.GZIP: "gz tgz",
     Format.ZSTANDARD: "zst zstd tzst",
@@ -65,7 +71,7 @@ _SUFFIXES = {
     Format.UNKNOWN: """
         jpg jpeg png gif webp heic bmp tif tiff ico psd mp3 m4a aac ogg opus flac wav mp4 m4v mov avi mkv webm
         exe dll so dylib o a lib obj class jar pyc wasm bin iso img dmg apk deb rpm msi 7z rar xz bz2 ttf otf woff woff2
-        doc xls xlsx ppt pptx db sqlite sqlite3 pt pth safetensors gguf npy npz pkl
+        xls xlsx ppt pptx db sqlite sqlite3 pt pth safetensors gguf npy npz pkl
         svg ps eps stl ply gcode ipynb har vcf ics ldif
     """,  # pictures, sounds, programs, data; also as text, and other people's addresses and dates
 }
@@ -121,6 +127,8 @@ def format_of(name: str, sample: bytes = b"", encoding: str = "") -> Format:
         return _OF[suffix]
     if not suffix and _FIRST_MAIL.match(sample):
         return Format.MAILBOX
+    if sample.startswith(looks.RTF):
+        return Format.RTF  # a .doc often is
     if looks.holds_keys(sample):
         return Format.KEYS
     if not looks.is_text(sample, encoding):

@@ -7,6 +7,7 @@ import re
 
 from node.data.reading.encodings import Encoding, detect
 
+RTF = b"{\\rtf"  # how such a file begins
 FEW = 0.01  # of a text's characters may be such as no text has
 _ODD = re.compile(
     r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f\ufffd\ufffe\uffff]"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node.data.document import Counts, Document, Unreadable
-from node.data.reading import archives, books, columns, crawls, jsons, mails, pdfs, tables, texts, webpages
+from node.data.reading import archives, books, columns, crawls, jsons, mails, office, pdfs, rtf, tables, texts, webpages
 from node.data.reading.encodings import SAMPLE, Encoding, Narrowed, detect
 from node.data.reading.files import CHANGED, Entry, inventory, opened, shown, unchanged, why
 from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, needs_a_look, not_read, suffix_of
@@ -169,7 +169,9 @@ def _unpacked(source: _Source, format: Format, job: _Job) -> Iterator[Document |
             yield from mails.mail(name, stream.read(mails.MAX_MAIL), counts, options.encoding)
         case Format.CRAWL:
             yield from crawls.pages(name, stream, counts, job.budget)
-        case Format.PARQUET | Format.BOOK | Format.PDF:
+        case Format.RTF:
+            yield from rtf.documents(name, stream)
+        case Format.PARQUET | Format.BOOK | Format.PDF | Format.WORD | Format.OPEN_DOCUMENT:
             with archives.seekable(stream, options.limits.whole) as file:
                 yield from _held(source, format, file, job)
         case _:
@@ -183,6 +185,10 @@ def _held(source: _Source, format: Format, file: BinaryIO, job: _Job) -> Iterato
             yield from columns.rows(source.name, file, job.options.field, job.budget, source.start, source.stop)
         case Format.BOOK:
             yield from books.chapters(source.name, file, job.counts, job.budget)
+        case Format.WORD:
+            yield from office.word(source.name, file, job.budget)
+        case Format.OPEN_DOCUMENT:
+            yield from office.open_document(source.name, file, job.budget)
         case _:
             yield from pdfs.documents(source.name, file, job.options.limits)
 
