@@ -23,6 +23,7 @@ class Format(Enum):
     MAIL = auto()
     BOOK = auto()
     PDF = auto()
+    SUBTITLES = auto()
     WORD = auto()
     OPEN_DOCUMENT = auto()
     RTF = auto()
@@ -55,6 +56,7 @@ _SUFFIXES = {
     Format.MAIL: "eml",
     Format.BOOK: "epub",
     Format.PDF: "pdf",
+    Format.SUBTITLES: "srt vtt",
     Format.WORD: "docx docm dotx",
     Format.OPEN_DOCUMENT: "odt ott",
     Format.RTF: "rtf",

@@ -10,7 +10,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node.data.document import Counts, Document, Unreadable
-from node.data.reading import archives, books, columns, crawls, jsons, mails, office, pdfs, rtf, tables, texts, webpages
+from node.data.reading import (
+    archives,
+    books,
+    columns,
+    crawls,
+    jsons,
+    mails,
+    office,
+    pdfs,
+    rtf,
+    subtitles,
+    tables,
+    texts,
+    webpages,
+)
 from node.data.reading.encodings import SAMPLE, Encoding, Narrowed, detect
 from node.data.reading.files import CHANGED, Entry, inventory, opened, shown, unchanged, why
 from node.data.reading.kinds import BYTES, Format, format_of, inner, kind_of, needs_a_look, not_read, suffix_of
@@ -217,6 +231,8 @@ def _text(source: _Source, format: Format, job: _Job) -> Iterator[Document | Unr
                 encoding = webpages.declared(encoding, stream.peek(SAMPLE))
             page = texts.decoded_blocks(stream, encoding, counts)
             yield from texts.pieces(name, webpages.paragraphs(page))
+        case Format.SUBTITLES:
+            yield from texts.pieces(name, subtitles.spoken(texts.decoded_blocks(stream, encoding, counts)))
         case _:
             yield from texts.documents(name, kind_of(format), stream, encoding, counts, start, stop)
 

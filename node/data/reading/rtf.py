@@ -16,7 +16,7 @@ from node.data.reading.encodings import WESTERN
 from node.data.reading.flow import LONGEST, Flow
 from node.data.reading.limits import Refused
 from node.data.reading.looks import RTF
-from node.data.reading.rtf_words import CHARSETS, PARAGRAPH_ENDS, PASSED_OVER, SIGNS, page
+from node.data.reading.rtf_words import CHARSETS, MEANT, PARAGRAPH_ENDS, PASSED_OVER, SIGNS, page
 from node.data.reading.streams import Stream
 from node.data.reading.texts import pieces
 
@@ -136,7 +136,8 @@ class _Reader:
         self._around.append(self._group)
         if len(self._around) > _DEEPEST:
             raise Refused(DAMAGED)
-        self._group = replace(self._group, note=False)
+        if self._group.note:
+            self._change(note=False)
 
     def _end_group(self) -> None:
         self._skip = 0
@@ -148,6 +149,8 @@ class _Reader:
         self.ended = not self._around
 
     def _word(self, word: bytes, number: int | None) -> None:
+        if word not in MEANT:
+            return
         group = self._group
         if word == b"*":
             self._change(passed_over=True)
@@ -177,18 +180,18 @@ class _Reader:
         elif word == b"uc":
             self._change(after_unicode=min(max(0, 1 if number is None else number), 9))
         elif word == b"f":
-            self._decode()
-            self._change(page=self._pages.get(number or 0, ""))
+            self._in_font(number or 0)
         elif word in (b"v", b"deleted"):
             self._decode()
             self._change(hidden=number != 0)
         elif word == b"plain":
-            self._decode()
-            self._change(hidden=False, page=self._pages.get(self._usual_font, ""))
-        elif word == b"intbl":
-            self._change(table=True)
-        elif word == b"pard":
-            self._change(table=False)
+            self._in_font(self._usual_font)
+            if self._group.hidden:
+                self._decode()
+                self._change(hidden=False)
+        elif word in (b"intbl", b"pard"):
+            if self._group.table is not (word == b"intbl"):
+                self._change(table=word == b"intbl")
         elif word == b"footnote":
             self._decode()
             self._change(note=True)
@@ -206,6 +209,11 @@ class _Reader:
             self._font = number
         elif word == b"fcharset" and number in CHARSETS and len(self._pages) < _MOST:
             self._pages[self._font] = CHARSETS[number]
+
+    def _in_font(self, number: int) -> None:
+        if (its := self._pages.get(number, "")) != self._group.page:
+            self._decode()
+            self._change(page=its)
 
     def _change(self, **changes: bool | int | str) -> None:
         self._group = replace(self._group, **changes)  # type: ignore[arg-type]

@@ -16,6 +16,10 @@ SIGNS = {
     b"qmspace": " ", b"~": " ", b"_": "-", b"\\": "\\", b"{": "{", b"}": "}", b"\t": "\t",
 }  # fmt: skip
 PARAGRAPH_ENDS = frozenset({b"par", b"sect", b"page", b"\n", b"\r"})
+MEANT = frozenset({
+    b"*", b"bin", b"u", b"uc", b"f", b"fcharset", b"deff", b"plain", b"v", b"deleted", b"pard", b"intbl", b"cell",
+    b"nestcell", b"row", b"nestrow", b"footnote", b"ansicpg", b"mac", b"pc", b"pca",
+}) | PASSED_OVER | PARAGRAPH_ENDS | SIGNS.keys()  # fmt: skip
 CHARSETS = {
     77: "mac_roman", 128: "cp932", 129: "cp949", 130: "johab", 134: "gb18030", 136: "big5", 161: "cp1253",
     162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
