@@ -78,15 +78,18 @@ def collect(data_dirs: Sequence[Path], tokenizer_json: Path) -> Tokens:
         if len(ids):
             replies = cache.mapped(folder / "train.replies", "u1") if meta["replies"] else None
             documents = cache.mapped(folder / "train.documents", "<f8").reshape(-1, 2)
-            # Runs note what they read, and keep that when the collection is gone: its name must not stay there.
-            name = hashlib.sha256(f"{collection.name} {meta['edition']}".encode()).hexdigest()[:16]
-            texts.append(Text(name, ids, replies, documents))
+            texts.append(Text(name_of(collection, meta["edition"]), ids, replies, documents))
         held.append(_HeldColumns.of(folder, meta))
     if not texts:
         raise OwnerMustAct(
             f"Everything in your text collections is held out for testing; nothing is left to train on. {ADD_SOME}"
         )
     return Tokens(texts, _Pieces(held), end)
+
+
+def name_of(collection: Path, edition: str) -> str:
+    """What runs call this text where they note what they read. They keep that when the collection is gone: no words."""
+    return hashlib.sha256(f"{collection.name} {edition}".encode()).hexdigest()[:16]
 
 
 def tokenise(collection: Path, tokenizer_json: Path, progress: Progress = lambda done, total: None) -> Path:

@@ -12,6 +12,7 @@ import pytest
 from node.data import ledger
 from node.data.collection import Wish, add
 from node.data.order import Spans, without
+from node.data.tokens import name_of
 from tests.node.train.room import Room, Trainer, make_room
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,8 @@ def round_of(room: Room, number: int, work: str = "work") -> Spans:
     """What round `number` read of the room's first text."""
     known = ledger.load(room.folder / work / "reading.json")
     (read,) = (round_.read.spans for round_ in known.rounds if round_.number == number)
-    return next(spans for name, spans in read.items() if name.startswith("prose"))
+    (meta,) = (room.folder / "data" / "prose").glob("tokens-*/meta.json")
+    return read[name_of(room.folder / "data" / "prose", json.loads(meta.read_bytes())["edition"])]
 
 
 def more_data(room: Room, count: int = 40) -> Path:
