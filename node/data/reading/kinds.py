@@ -85,7 +85,8 @@ _LEFT_OUT = {
 }
 _BARE_CODE = frozenset({"makefile", "dockerfile", "gemfile", "rakefile", "vagrantfile", "jenkinsfile"})
 _KEY_NAMES = frozenset({"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "authorized_keys", "known_hosts", "_netrc"})
-_KEY_STEMS = frozenset({"password", "passwords", "passwort", "passwörter", "credentials", "secrets", "cookies"})
+_KEY_STEMS = frozenset({"password", "passwords", "passwort", "passwörter", "credentials", "secrets"})
+_SESSIONS = "cookies.txt"  # of a browser, or a recipe
 _KEY_LISTS = frozenset({"", "txt", "csv", "tsv", "json", "xml", "yaml", "yml", "toml", "ini", "cfg", "conf"})
 _LOCKS = frozenset({"package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "packages.lock.json"})
 _SCRIPTS = frozenset({"js", "mjs", "cjs", "css"})  # those that are squeezed
@@ -115,13 +116,15 @@ def is_of_unknown_kind(reason: str) -> bool:
 def needs_a_look(name: str) -> bool:
     """Whether the name alone does not tell the format."""
     suffix = suffix_of(name)
-    return suffix not in _OF or suffix in _SCRIPTS
+    return suffix not in _OF or suffix in _SCRIPTS or name.lower().endswith(_SESSIONS)
 
 
 def format_of(name: str, sample: bytes = b"", encoding: str = "") -> Format:
     """By the name; where that does not tell, by the first bytes. `encoding` is the owner's word for it."""
     last, suffix = name.rpartition("/")[2].lower(), suffix_of(name)
     if last in _KEY_NAMES or (suffix in _KEY_LISTS and last.partition(".")[0] in _KEY_STEMS):
+        return Format.KEYS
+    if last == _SESSIONS and looks.holds_keys(sample):
         return Format.KEYS
     if last in _LOCKS or (suffix in _SCRIPTS and (".min." in last or looks.is_squeezed(sample))):
         return Format.GENERATED

@@ -70,7 +70,7 @@ def test_the_owners_word_for_the_encoding_makes_no_text_of_a_picture() -> None:
     ("name", "text"),
     [
         ("id_ed25519", "x"), ("site.pem", "x"), ("prod.env", "PASSWORD=x"), ("mine.kdbx", "x"),
-        ("Passwords.txt", "bank: x"), ("aws/credentials", "x"), ("cookies.txt", "x"),
+        ("Passwords.txt", "bank: x"), ("aws/credentials", "x"), ("cookies.txt", "# Netscape HTTP Cookie File\n"),
         ("backup", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc"),
         ("a.old", "ssh-ed25519 AAAA ana@laptop"), ("mail.asc", "-----BEGIN PGP MESSAGE-----\nabc"),
     ],
@@ -84,6 +84,7 @@ def test_keys_and_passwords_are_left_out(tmp_path: Path, read: Read, name: str, 
 def test_what_only_sounds_like_a_secret_is_read() -> None:
     assert format_of("secrets.py") is Format.CODE
     assert format_of("secrets of the sea.txt") is Format.TEXT
+    assert format_of("cookies.txt", b"Stir butter and sugar.") is Format.TEXT
     assert format_of("letter.asc", b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: x\n\nDear Ana,\n") is Format.TEXT
 
 
