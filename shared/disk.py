@@ -63,7 +63,7 @@ def require_space(folder: Path, need: int, what: str) -> None:
     have = shutil.disk_usage(folder).free
     if have < need + (16 << 20):
         raise DiskFull(
-            f"The disk is too full for {what}: it needs {size_words(need)}, {folder} has {size_words(have)}. "
+            f"The disk is too full for {what}: it needs {size_words(need)}, {folder} has {room(folder)}. "
             "Free some space; it then goes on by itself."
         )
 
@@ -73,9 +73,9 @@ def disk_trouble(error: OSError, path: Path | None) -> OSError | OwnerMustAct:
     what = "Something" if path is None else str(path)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            have = "" if path is None else f" ({size_words(shutil.disk_usage(_existing(path)).free)} free)"
+            where = "" if path is None else f" ({room(path)})"
             return DiskFull(
-                f"The disk is full: {what if path else 'something'} could not be written{have}. "
+                f"The disk is full: {what if path else 'something'} could not be written{where}. "
                 "Free some space and start again; nothing was lost."
             )
         case errno.EROFS | errno.EACCES | errno.EPERM:
@@ -90,6 +90,13 @@ def disk_trouble(error: OSError, path: Path | None) -> OSError | OwnerMustAct:
             )
         case _:
             return error
+
+
+def room(path: Path) -> str:
+    """ "1.2 MB free on the disk at /home": of the disk on which `path` lies, or would lie."""
+    here = _existing(path / "_")
+    disk = next(folder for folder in (here, *here.parents) if os.path.ismount(folder) or folder == folder.parent)
+    return f"{size_words(shutil.disk_usage(here).free)} free on the disk at {disk}"
 
 
 def _existing(path: Path) -> Path:

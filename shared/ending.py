@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,13 +28,19 @@ def ended(command: Callable[[], object], complain: Callable[[str], None]) -> int
     return answer if isinstance(answer, int) else 0
 
 
-def owners_trouble(error: Exception) -> PotluckError | None:
-    """What the person at this PC can do about an error that nobody expected where it happened; None for a bug."""
+def owners_trouble(error: Exception, folder: Path | None = None) -> PotluckError | None:
+    """What the person at this PC can do about an error that nobody expected where it happened; None for a bug.
+
+    `folder`: where most is written, for errors that do not say what they are about.
+    """
     if isinstance(error, sqlite3.Error):
-        sentence = _DATABASE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-        return None if sentence is None else OwnerMustAct(f"This PC's state.db {sentence}")
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code != sqlite3.SQLITE_FULL or folder is None:
+            sentence = _DATABASE.get(code)
+            return None if sentence is None else OwnerMustAct(f"This PC's state.db {sentence}")
+        error = OSError(errno.ENOSPC, str(error))
     if isinstance(error, OSError):
-        error = disk_trouble(error, Path(error.filename) if isinstance(error.filename, str) else None)
+        error = disk_trouble(error, Path(error.filename) if isinstance(error.filename, str) else folder)
     return error if isinstance(error, PotluckError) else None
 
 

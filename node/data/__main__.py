@@ -28,10 +28,12 @@ from node.data.shards import SHARD
 from node.data.tokenizers import convert, training
 from shared.disk import is_taken
 from shared.ending import owners_trouble
-from shared.errors import OwnerMustAct
+from shared.errors import DiskFull, OwnerMustAct
 from shared.models import default_cache, usual_tokenizer
+from shared.units import size_words
 
 Words = dict[str, Any]
+_progress: Words = {}  # as it was last told
 STEP = 0.25  # seconds between two words of progress
 CHOICES = "of building/choices.py, where not the usual; -: the first line of standard input, which nobody else can see"
 
@@ -53,18 +55,27 @@ def main() -> int:
         say({"fact": "stopped"})
         return 130
     except Exception as error:
-        trouble = owners_trouble(error)
+        trouble = owners_trouble(error, getattr(options, "home", None))
         if trouble is None:
             raise
         code = {"code": "name-taken"} if isinstance(error, NameTaken) else {}
-        say({"fact": "failed", "op": options.command, "sentence": trouble.sentence, **code})
+        more = _still_to_come() if isinstance(trouble, DiskFull) else ""
+        say({"fact": "failed", "op": options.command, "sentence": f"{trouble.sentence}{more}", **code})
         return 1
     say({"fact": "done", **fact})
     return 0
 
 
 def say(fact: Words) -> None:
+    if fact["fact"] == "progress":
+        _progress.update(fact)
     print(json.dumps(fact), flush=True)
+
+
+def _still_to_come() -> str:
+    """How much more room the job may need: text takes about as much when it is kept."""
+    done, total = _progress.get("done", 0), _progress.get("total")
+    return f" {size_words(total - done)} of {size_words(total)} are still to be read." if total else ""
 
 
 def add(options: argparse.Namespace) -> Words:

@@ -18,6 +18,7 @@ from node.data.building.plan import Unit, part_from
 from node.data.building.refining import Refiner, Work
 from node.data.crashes import keep_private
 from shared.ending import owners_trouble
+from shared.errors import DiskFull
 
 Words = dict[str, Any]
 
@@ -36,10 +37,10 @@ def main() -> int:
         try:
             refine(refiner, folder, label, unit, words["skip"], careful=words["careful"])
         except Exception as error:
-            trouble = owners_trouble(error)
+            trouble = owners_trouble(error, folder)
             if trouble is None:
                 raise
-            say({"trouble": trouble.sentence})
+            say({"trouble": trouble.sentence, "full": isinstance(trouble, DiskFull)})
             return 1
         say({"done": unit.number})
     return 0

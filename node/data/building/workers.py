@@ -23,7 +23,7 @@ from node.data.building import spool
 from node.data.building.journal import Journal
 from node.data.building.plan import Unit, part_words
 from node.data.building.refining import Work
-from shared.errors import OwnerMustAct
+from shared.errors import DiskFull, OwnerMustAct
 
 AHEAD = 4
 AT_ONCE = 2  # units given to a worker: it need not wait for the next one
@@ -152,8 +152,8 @@ class Workers:
         match words:
             case None:
                 return self._died(worker)
-            case {"trouble": sentence}:
-                raise OwnerMustAct(str(sentence))
+            case {"trouble": sentence, "full": full}:
+                raise DiskFull(str(sentence)) if full else OwnerMustAct(str(sentence))
             case {"at": int(part)}:
                 worker.at = part
             case {"done": int(number)}:

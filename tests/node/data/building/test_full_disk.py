@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,9 @@ def test_a_full_disk_is_told_and_waited_out(small: Path, tmp_path: Path) -> None
     words = [*adding(small, folder), "--cores", 1]
     told = Command(*words).result()
     assert told["fact"] == "failed"
-    assert "full" in told["sentence"]
+    assert "The disk is full" in told["sentence"]
+    assert re.search(rf"B free on the disk at {re.escape(str(small))}\)", told["sentence"])
+    assert re.search(r" [kM]?B of [\d.]+ [kM]B are still to be read\.$", told["sentence"])
     assert not (small / "data" / "t").exists()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
     assert Command(*words).result()["fact"] == "done"
