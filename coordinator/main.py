@@ -40,7 +40,7 @@ from coordinator.store.sqlite import SqliteStore
 from coordinator.work import Work
 from shared.authority import CertificateAuthority
 from shared.blobs import Blobs
-from shared.disk import HomeLock
+from shared.disk import HomeLock, private_folder
 from shared.errors import OwnerMustAct, printable
 from shared.hands import Hands
 from shared.log import Log
@@ -173,5 +173,5 @@ def say(sentences: list[str]) -> None:
 def open_log(home: Path) -> TextIO:
     """Facts go to a file when nobody asked to see them."""
     path = home / "log" / "coordinator.log"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     return open(path, "a", encoding="utf-8")

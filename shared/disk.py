@@ -15,8 +15,14 @@ from shared.units import size_words as size_words  # given on: a full disk is to
 
 
 def private_folder(path: Path) -> Path:
-    """Make `path` (and its parents) readable by its owner only."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make `path`, and the parents that are not there, readable by its owner only. What is there stays as it is."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        if path == path.parent:
+            raise
+        private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from shared.disk import HomeLock, disk_trouble, is_locked, replacing, require_space, size_words, write
+from shared.disk import HomeLock, disk_trouble, is_locked, private_folder, replacing, require_space, size_words, write
 from shared.ending import owners_trouble
 from shared.errors import DiskFull, OwnerMustAct
 
@@ -50,6 +52,17 @@ def test_a_second_process_is_told_who_holds_the_home(tmp_path: Path) -> None:
     assert not is_locked(tmp_path)
     with HomeLock(tmp_path):
         assert is_locked(tmp_path)
+
+
+def test_folders_that_are_made_on_the_way_are_private_too(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "there").mkdir()
+        made = private_folder(tmp_path / "there" / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (made, *made.parents[:3])]
+    assert modes == [0o700, 0o700, 0o700, 0o755]
 
 
 def test_sizes_are_words() -> None:
