@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +22,7 @@ from shared.job import Job, TensorSpec, dump
 from shared.models import fresh
 from shared.models.trainables import Recipe, initial, trainables
 from shared.models.vocabulary import save_byte_tokenizer
+from tests.node.train.forked import PLAIN, Forked
 
 Words = dict[str, Any]
 PATIENCE = 120.0  # seconds for any one fact, on a busy machine
@@ -144,28 +143,13 @@ class Trainer:
     def __init__(self, folder: Path, world: int = 1, **environment: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         rendezvous = folder / f"rendezvous-{time.monotonic_ns()}"
-        env = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "DS_ACCELERATOR": "cpu",
-            "GLOO_SOCKET_IFNAME": "lo",
-            "CUDA_VISIBLE_DEVICES": "",
-            **environment,
-        }
         # An empty folder instead of compilers: anything that wants to compile must fail here.
-        env["PATH"], env["TORCH_EXTENSIONS_DIR"] = str(folder / "no-compilers"), str(folder / "extensions")
+        bare = {"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")}
+        env = {**os.environ, **PLAIN, **bare, **environment}
         self.log = folder / f"{rendezvous.name}.log"
-        self._log = open(self.log, "ab")  # noqa: SIM115  closed by kill
-        command = [sys.executable, "-m", "node.train", "--world", str(world), "--rendezvous", str(rendezvous)]
+        words = ["--world", str(world), "--rendezvous", str(rendezvous)]
         self.processes = [
-            subprocess.Popen(
-                [*command, "--rank", str(rank)],
-                stdin=subprocess.PIPE if rank == 0 else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL,
-                stderr=self._log,
-                env=env,
-                text=True,
-            )
+            Forked("node.train", [*words, "--rank", str(rank)], env, self.log, spoken_to=rank == 0)
             for rank in range(world)
         ]
         self._facts: queue.SimpleQueue[Words | None] = queue.SimpleQueue()
@@ -211,7 +195,6 @@ class Trainer:
                         pipe.close()
                     except BrokenPipeError:
                         continue
-        self._log.close()
 
     def __enter__(self) -> Trainer:
         return self

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from tests.node.train.forked import PLAIN, Forked
 
 PATIENCE = 1500.0  # seconds, on a busy machine
 
 
 def trials(world: int, folder: Path, cases: str, **environment: str) -> dict[str, dict[str, Any]]:
     """{case: {what: value}}. Every rank ended well, and nothing was compiled: there is no compiler to be found."""
-    env = {
-        **os.environ,
-        **{"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""},
-        **{"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")},
-        **environment,
-    }
+    bare = {"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")}
+    env = {**os.environ, **PLAIN, **bare, **environment}
     logs = [folder / f"log-{rank}" for rank in range(world)]
-    processes = []
-    for rank, log in enumerate(logs):
-        with log.open("wb") as out:
-            command = [sys.executable, "-m", "tests.node.train.exchange", str(rank), str(world), str(folder), cases]
-            processes.append(subprocess.Popen(command, env=env, stdout=out, stderr=out))
+    processes = [
+        Forked("tests.node.train.exchange", [str(rank), str(world), str(folder), cases], env, log, spoken_to=False)
+        for rank, log in enumerate(logs)
+    ]
     try:
         for process, log in zip(processes, logs, strict=True):
             assert process.wait(timeout=PATIENCE) == 0, log.read_text()[-3000:]
