@@ -163,6 +163,8 @@ def show_collections(rows: list[Words]) -> None:
         counts = [UNCOUNTED if row.get(key, 0) is None else f"{row.get(key, 0):,}" for key in COUNTED]
         table.add_row(row["name"], *counts, held_out(row), "yes" if row["shared"] else "no")
     console().print(table)
+    if any(row.get("conversations") for row in rows):
+        console().print("Of chats to train on, tokens are those of the replies: only they are learnt.")
     if any(row.get("tokens", 0) is None for row in rows):
         console().print("Tokens that are not counted yet are when a run first trains on them.")
     for row in rows:

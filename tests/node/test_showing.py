@@ -32,5 +32,12 @@ def test_tokens_that_are_not_counted_are_said_so(capsys: pytest.CaptureFixture[s
     row = {"name": "notes", "documents": 1, "bytes": 10, "tokens": None, "shared": False, "usable": True}
     showing.show_collections([row])
     said = capsys.readouterr().out
+    assert "those of the replies" not in said
     assert "not yet" in said
     assert "when a run first trains on them" in said
+
+
+def test_what_the_tokens_of_chats_are_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"name": "chat", "documents": 1, "bytes": 10, "tokens": 3, "conversations": 1, "shared": True, "usable": True}
+    showing.show_collections([row])
+    assert "tokens are those of the replies" in capsys.readouterr().out

@@ -38,7 +38,7 @@ from node.data.screening import Poison
 from shared.disk import private_folder, sync_folder, turn, write
 from shared.errors import OwnerMustAct
 
-FORMAT = 2  # of what lies in the folder beside; another one begins anew
+FORMAT = 3  # of what lies in the folder beside; another one begins anew
 COMMIT_SECONDS = 2.0
 COMMIT_UNITS = 64
 

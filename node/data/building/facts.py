@@ -70,7 +70,7 @@ def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> 
             ("left out as copies", copies),
             ("left out, since none of their paragraphs is new", counts["documents read"] - dropped - copies - kept),
             ("kept, whole or in part", kept),
-            ("documents in which something was blanked", counts["blanked: documents"]),
+            ("of these, with something blanked", counts["blanked: documents"]),
             ("pieces of these to train on", meta["train_documents"]),
             ("pieces of these held out for testing", meta["held_out_documents"]),
             ("paragraphs that repeat others, left out", meta["repeated_paragraphs"]),

@@ -159,6 +159,7 @@ class Merger:
         self.counts["documents"] += 1
         self.counts["conversations"] += "said" in words
         self.counts[f"kind: {words['kind']}"] += 1
+        self.counts.update(words.get("blanked", {}))
         if language := words.get("language"):
             self.counts[f"kept characters: {language}"] += sum(len(part.text) for part in parts)
 

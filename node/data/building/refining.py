@@ -1,8 +1,8 @@
 """One unit of input refined: read, cleaned, blanked, screened, its words marked. Stateless: any worker may do any unit.
 
 What comes out are lines of JSON. A document has `name`, `kind` and `pieces` (its paragraphs) or `said` (messages). Each
-has its words, their mark (equal words, equal mark) and its fate by the group's key. After some documents come their
-`signatures`, by which copies are found.
+has its words, their mark (equal words, equal mark) and its fate by the group's key. `blanked` counts what was, of this
+document. After some documents come their `signatures`, by which copies are found.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from node.data.reading.read import Options
 Words = dict[str, Any]
 BATCH = 1 << 20  # characters whose signatures are made at a time
 TOLD = 1000  # unreadable things told at a time: an archive may hold very many
+BLANKED = "blanked: "  # counted of a document when it is kept
 _SPOKEN = "language characters: "  # as the stage that judges languages counts them
 
 
@@ -77,13 +78,14 @@ class Refiner:
                 its = Counter[str]()
                 refined = self._through(found, its)
                 language = _language(its)
+                blanked = {name: its.pop(name) for name in [*its] if name.startswith(BLANKED)}
                 counts.update(its)
                 if isinstance(refined, Dropped):
                     counts[f"dropped: {refined.rule}"] += 1
                     continue
                 if self._work.choices.poison:
                     poison.add(found, refined)
-                yield {**self.marked(found, refined, part), "language": language}
+                yield {**self.marked(found, refined, part), "language": language, "blanked": blanked}
                 batch.append(words_of(refined))
                 length += len(batch[-1])
                 if length >= BATCH:

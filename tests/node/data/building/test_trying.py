@@ -68,5 +68,16 @@ def test_only_what_is_kept_is_counted(tmp_path: Path) -> None:
     assert "| kept, whole or in part | 2 |" in report
 
 
+def test_what_is_blanked_in_a_copy_is_not_counted(tmp_path: Path) -> None:
+    folder = prose(tmp_path / "notes", files=1)
+    note = "Whoever wants the recipe of this very good soup should write to ana@example.org before the winter comes."
+    for name in ("first", "second"):
+        (folder / f"{name}.txt").write_text(note)
+    meta = build(Wish(tmp_path, folder, "notes", Choices(clean=False)), KEY)
+    assert (meta["copies"], meta["blanked"]) == ({"exact": 1}, {"EMAIL": 1})
+    report = (tmp_path / "data" / "notes" / "report.md").read_text("utf-8")
+    assert "| of these, with something blanked | 1 |" in report
+
+
 def languages_of(report: str) -> str:
     return report.split("## Languages")[1].split("##")[0]
