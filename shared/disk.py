@@ -47,6 +47,19 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)
 
 
+def sweep_beside(folder: Path) -> None:
+    """Delete what `replacing` had begun anywhere in that folder in processes that live no more."""
+    import psutil
+
+    for place, _, names in os.walk(folder):
+        for name in names:
+            pid = name.removesuffix(".new").rpartition(".")[2]
+            if not (name.startswith(".") and name.endswith(".new") and pid.isdigit()):
+                continue
+            if int(pid) == os.getpid() or not psutil.pid_exists(int(pid)):
+                Path(place, name).unlink(missing_ok=True)
+
+
 def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace `path` by `data`, all or nothing."""
     with replacing(path, mode) as file:
@@ -159,6 +172,13 @@ def turn(path: Path) -> Iterator[None]:
         else:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def turn_if_free(path: Path) -> Iterator[bool]:
+    """Hold it, or say that somebody else does."""
+    with open(path, "a+b") as file:
+        yield _lock(file)
 
 
 def _turn_on_windows(file: BinaryIO) -> None:

@@ -149,7 +149,7 @@ def recover(target: Path) -> None:
     """After a crash between the two renames of `put_in_place`: the old collection comes back."""
     if _old(target).exists() and not target.exists():
         os.replace(_old(target), target)
-    for left in (_old(target), _gone(target)):
+    for left in halves(target):
         shutil.rmtree(left, ignore_errors=True)
 
 
@@ -160,6 +160,11 @@ def take_away(target: Path) -> None:
         os.replace(target, _gone(target))
     sync_folder(target.parent)
     shutil.rmtree(_gone(target))
+
+
+def halves(target: Path) -> tuple[Path, Path]:
+    """What a crash may leave of one that was replaced or removed."""
+    return _old(target), _gone(target)
 
 
 def _gone(target: Path) -> Path:

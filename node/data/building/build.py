@@ -28,6 +28,7 @@ from node.data.building.meta import meta_of, why_nothing
 from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Refiner, Work
 from node.data.building.reporting import write_report
+from node.data.building.sweeping import sweep
 from node.data.building.worker import refine
 from node.data.building.workers import Workers
 from node.data.chats.people import read_key
@@ -77,7 +78,7 @@ def build(wish: Wish, group_key: bytes, cores: int = 0, tell: Tell = lambda prog
     data = private_folder(wish.home / "data")
     target = data / collection.checked_name(wish.name)
     with turn(data / ".lock"):
-        collection.recover(target)
+        sweep(data)
         tidy(target)
         work = Work(wish.folder.resolve(), group_key, read_key(data / ".pseudonyms"), wish.choices)
         if is_made(target, work):

@@ -12,6 +12,7 @@ from node.data import collection, manifest
 from node.data.building import choices, shelf
 from node.data.building.journal import Journal
 from node.data.building.reporting import write_report
+from node.data.building.sweeping import sweep
 from node.data.duplicates.index import Index
 from shared.disk import turn
 from shared.errors import OwnerMustAct
@@ -27,9 +28,10 @@ def remove(home: Path, name: str) -> Words:
     data = home / "data"
     target = data / collection.checked_name(name)
     beside = data / f".{name}.new"
-    if not target.exists() and not beside.exists():
+    if not any(path.exists() for path in (target, beside, *collection.halves(target))):
         raise OwnerMustAct(f"There is no collection called {name}. These are here: {_names(data) or 'none'}.")
     with turn(data / ".lock"):
+        sweep(data)
         label = collection.label_of(target)
         left_out = _left_out(data, label)
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) if target.exists() else 0

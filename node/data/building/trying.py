@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,11 +17,11 @@ from node.data.building.journal import Journal
 from node.data.building.meta import meta_of
 from node.data.building.plan import Unit, unit_bytes, units
 from node.data.building.refining import Work
+from node.data.building.sweeping import DRY_RUN, sweep_dry_runs
 from node.data.chats.people import read_key
 from node.data.duplicates.index import Index
 from shared.disk import private_folder, turn
 
-PREFIX = ".dry-run-"
 SAMPLE = 64 << 20  # bytes of input that are read, about
 
 Words = dict[str, Any]
@@ -38,10 +37,9 @@ def try_out(wish: build.Wish, group_key: bytes, cores: int, tell: build.Tell) ->
     build.refuse_taken(data / collection.checked_name(wish.name), wish)
     refining.versions(wish.choices)  # loads them: what is wrong is said at once
     found = Found(wish.folder, wish.choices)
-    with turn(data / ".dry-run"):
-        for left in data.glob(f"{PREFIX}*"):
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=data) as name:
+    with turn(data / DRY_RUN):
+        sweep_dry_runs(data)
+        with tempfile.TemporaryDirectory(prefix=f"{DRY_RUN}-", dir=data) as name:
             return _tried(Path(name), wish, found, group_key, cores, tell)
 
 

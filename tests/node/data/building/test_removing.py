@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from node.data.building.choices import PLAIN
 from node.data.building.removing import remove
 from node.data.collection import read_meta
 from node.data.tokens import collect
+from shared.errors import OwnerMustAct
 from tests.node.data.building.command import KEY, prose
 
 PRIVATE = "divorce"
@@ -59,3 +62,42 @@ def test_the_name_of_what_was_removed_stands_nowhere(
     assert "| a removed collection | 1 |" in (home / "data" / "other" / "report.md").read_text("utf-8")
     assert build(Wish(home, begun, "begun", PLAIN), KEY)["copies_of"] == gone
     assert build(Wish(home, folder, PRIVATE, PLAIN), KEY)["documents"] == 3  # its words are new again
+
+
+def test_killed_while_removing_the_next_command_takes_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, folder = tmp_path / "home", prose(tmp_path / "private", files=2)
+    build(Wish(home, folder, PRIVATE, PLAIN), KEY)
+
+    def killed(path: Path, **ignored: object) -> None:
+        if path.exists():
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", killed)
+        with pytest.raises(Killed):
+            remove(home, PRIVATE)
+    assert names(home)
+    assert remove(home, PRIVATE)["bytes"] == 0
+    assert names(home) == []
+    with pytest.raises(OwnerMustAct, match="no collection called divorce"):
+        remove(home, PRIVATE)
+
+
+def test_files_that_killed_commands_had_begun_are_swept(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    data = home / "data"
+    build(Wish(home, prose(tmp_path / "notes", files=2), "notes", PLAIN), KEY)
+    with subprocess.Popen(["sleep", "600"]) as alive:
+        places = data, data / "notes", data / ".index"
+        dead, living = ([place / f".file.{pid}.new" for place in places] for pid in (os.getpid(), alive.pid))
+        for path in (*dead, *living):
+            path.write_text("somebody's own words")
+        dry = data / ".dry-run-abc"
+        dry.mkdir()
+        remaining = build(Wish(home, prose(tmp_path / "more", files=2, first=50), "more", PLAIN), KEY)
+        alive.kill()
+    assert remaining["documents"] == 2
+    assert not [path for path in (*dead, dry) if path.exists()]
+    assert all(path.exists() for path in living)
+    remove(home, "more")
+    assert not [path for path in living if path.exists()]
