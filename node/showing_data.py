@@ -36,12 +36,19 @@ def left_out(counts: Words) -> list[str]:
         where = f"what stands elsewhere, too (also in {of})" if of else "what stands elsewhere, too"
         lines.append(f"Left out {plural(copies, 'copy', 'copies')} of {where}.")
     for rule, number in sorted(counts.get("dropped", {}).items(), key=lambda item: -item[1]):
-        lines.append(f'Dropped {plural(number, "document")} by the rule "{rule}".')
+        lines.append(f'Dropped {plural(number, "document")} by the rule "{rule}"{_meaning(counts, rule)}.')
     if blanked := counts.get("blanked", {}):
-        lines.append("Blanked " + ", ".join(f"{number:,} {kind}" for kind, number in sorted(blanked.items())) + ".")
+        kinds = (f"{number:,} {kind}{_meaning(counts, kind)}" for kind, number in sorted(blanked.items()))
+        lines.append(f"Blanked {', '.join(kinds)}.")
     if findings := counts.get("findings", 0):
         lines.append(f"Found {plural(findings, 'thing')} that somebody may have planted: look at the report.")
     return lines
+
+
+def _meaning(words: Words, name: str) -> str:
+    """A rule or a kind, for who never heard of it."""
+    meaning = words.get("meanings", {}).get(name)
+    return f" ({meaning})" if meaning else ""
 
 
 def collection(words: Words) -> None:
@@ -79,7 +86,7 @@ def preview(words: Words) -> None:
             shown.print(Text(f"- {one['before']}", style="red"))
             shown.print(Text(f"+ {one['after']}", style="green"))
     for rule, samples in words["dropped"].items():
-        shown.rule(f"dropped: {rule}", align="left")
+        shown.rule(f"dropped: {rule}{_meaning(words, rule)}", align="left")
         for one in samples:
             shown.print(Text(one["file"], style="dim"))
             shown.print(Text(one["text"]))

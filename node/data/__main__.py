@@ -83,7 +83,7 @@ def add(options: argparse.Namespace) -> Words:
     cores = cores_here() if options.cores is None else options.cores
     key = read_group_key(options.group_key_file)
     if options.dry_run:
-        return try_out(wish, key, cores, _teller())
+        return showing.explained(try_out(wish, key, cores, _teller()))
     _wait_for(options.home / "data" / ".lock", "another add")
     meta, collection = build(wish, key, cores, _teller()), options.home / "data" / options.name
     tokenizer = options.tokenizer or usual_tokenizer(default_cache())
@@ -92,7 +92,7 @@ def add(options: argparse.Namespace) -> Words:
     with at_rest(collection, meta):
         write_meta(collection, meta)
         counted(collection)
-    return meta
+    return showing.explained(meta)
 
 
 def show(options: argparse.Namespace) -> Words:

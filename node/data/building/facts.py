@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from node.data.building.choices import Choices
 from node.data.building.journal import Journal
+from node.data.building.meanings import meanings
 from node.data.privacy import CANNOT
 from node.data.reading.kinds import is_of_unknown_kind
 from node.data.screening import toxicity
@@ -19,6 +20,11 @@ from node.data.screening.finding import Finding
 Words = dict[str, Any]
 NAMED = 20  # unreadable files named for each reason
 
+RULES = (
+    "Rules that begin with gopher and c4 were published by others, for pages of the web; own ones are ours. "
+    'Whatever a rule should not take: potluck node data add FOLDER --name NAME --replace --no-rule "RULE"'
+)
+LINES = 'To keep such lines: --no-rule "RULE"'
 LIMITS = f"""\
 {CANNOT.strip()}
 
@@ -39,6 +45,8 @@ class Bars:
     unit: str
     rows: Sequence[tuple[str, int]]
     shares: bool = False  # parts of a whole
+    meanings: Mapping[str, str] = field(default_factory=dict)  # words beside a name
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +88,12 @@ def report_of(source: Path, meta: Words, choices: Choices, journal: Journal) -> 
         bars=[
             _bars(counts, "Languages", "characters", "kept characters: ", shares=True),
             _bars(counts, "Kinds of text", "documents", "kind: "),
-            _bars(counts, "Dropped, by rule", "documents", "dropped: "),
+            _explained(_bars(counts, "Dropped, by rule", "documents", "dropped: "), RULES),
             Bars("Copies of other collections", "documents", _sorted(meta["copies_of"])),
-            Bars("Blanked, by kind", "times", _sorted(meta["blanked"])),
-            _bars(counts, "Boilerplate lines taken out, by rule", "lines", "boilerplate: "),
-            _bars(counts, "Characters mended", "times", "characters: "),
-            _bars(counts, "Abuse", "paragraphs and messages", "toxicity: "),
+            _explained(Bars("Blanked, by kind", "times", _sorted(meta["blanked"]))),
+            _explained(_bars(counts, "Boilerplate lines taken out, by rule", "lines", "boilerplate: "), LINES),
+            _explained(_bars(counts, "Characters mended", "times", "characters: ")),
+            _explained(_bars(counts, "Abuse", "paragraphs and messages", "toxicity: ")),
         ],
         unreadable=_unreadable(meta, journal),
         findings=found,
@@ -102,6 +110,10 @@ def _lengths(counts: Counter[str]) -> list[tuple[int, int]]:
 def _bars(counts: Counter[str], title: str, unit: str, prefix: str, *, shares: bool = False) -> Bars:
     rows = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix) and count}
     return Bars(title, unit, _sorted(rows), shares)
+
+
+def _explained(bars: Bars, note: str = "") -> Bars:
+    return replace(bars, meanings=meanings(name for name, _ in bars.rows), note=note)
 
 
 def _sorted(rows: dict[str, int]) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from node.data.building.journal import COPIED, Journal
+from node.data.building.meanings import meanings
 from node.data.building.shelf import name_of
 from node.data.collection import NAMED, skipped_words
 from node.data.heldout import Fate
@@ -57,7 +58,11 @@ def why_nothing(meta: Words) -> str:
     if copies := sum(meta["copies"].values()):
         known = f" in {', '.join(meta['copies_of'])}" if meta["copies_of"] else ""
         why.append(f"{plural(copies, 'copy', 'copies')} of what is known already{known}")
-    why += [f"{plural(number, 'document')} dropped by the rule {rule!r}" for rule, number in meta["dropped"].items()]
+    words = {rule: f" ({meaning})" for rule, meaning in meanings(meta["dropped"]).items()}
+    why += [
+        f"{plural(number, 'document')} dropped by the rule {rule!r}{words.get(rule, '')}"
+        for rule, number in meta["dropped"].items()
+    ]
     why += meta["skipped_words"]
     return "; ".join(why) or "nothing in it is new"
 

@@ -5,11 +5,12 @@ Everything in it that came out of somebody's files is escaped, and the page's ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 from node.data.building.facts import LIMITS, Bars, Report
-from node.data.building.plots import bytes_words, lying, standing
+from node.data.building.plots import Row, bytes_words, explained, lying, standing
 from shared.units import day_words, plural, size_words
 
 ROWS = 16  # bars in a picture; the rest is in the table below it
@@ -60,9 +61,10 @@ def _tiles(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _bars(bars: Bars) -> Iterator[str]:
-    picture = lying(bars.rows[:ROWS], shares=bars.shares)
-    more = f"<details><summary>All {len(bars.rows)}</summary>{_rows(bars.rows)}</details>"
-    yield from _section(bars.title, picture, more if len(bars.rows) > ROWS else "", unit=bars.unit)
+    picture = lying(bars.rows[:ROWS], shares=bars.shares, meanings=bars.meanings)
+    more = f"<details><summary>All {len(bars.rows)}</summary>{_rows(bars.rows, bars.meanings)}</details>"
+    note = f"<p class=note>{escape(bars.note)}</p>" if bars.note else ""
+    yield from _section(bars.title, picture, more if len(bars.rows) > ROWS else "", note, unit=bars.unit)
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -98,9 +100,8 @@ def _section(title: str, *parts: str, unit: str = "") -> Iterator[str]:
     yield f"<section><h2>{escape(title)}{of}</h2>{''.join(parts)}</section>"
 
 
-def _rows(rows: object) -> str:
-    assert isinstance(rows, list | tuple)
-    cells = "".join(f"<tr><th>{escape(str(name))}</th><td>{number:,}</td></tr>" for name, number in rows)
+def _rows(rows: Sequence[Row], meanings: Mapping[str, str] = MappingProxyType({})) -> str:
+    cells = "".join(f"<tr><th>{explained(name, meanings)}</th><td>{number:,}</td></tr>" for name, number in rows)
     return f"<table>{cells}</table>"
 
 
@@ -141,6 +142,7 @@ svg{display:block;width:100%;height:100%}svg rect{fill:var(--bar)}
 .lying,.standing{list-style:none;margin:0;padding:0;font-size:.9rem}
 .number{color:var(--soft);font-variant-numeric:tabular-nums}.number b{color:var(--ink);font-weight:600}
 .lying li{display:grid;grid-template-columns:14rem 1fr 8rem;gap:.8rem;align-items:center;padding:.2rem 0}
+.name small,th small{display:block;color:var(--soft)}
 .lying svg{height:.9rem}.lying .number{text-align:right}
 .standing{display:flex;align-items:flex-end;gap:2px}
 .standing li{flex:1;min-width:0;text-align:center;font-size:.78rem}

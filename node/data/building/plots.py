@@ -3,23 +3,29 @@ be read on a phone. Colours come from the page's own style."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 Row = tuple[str, int]
 
 
-def lying(rows: Sequence[Row], *, shares: bool = False) -> str:
-    """A bar for each row between its name and its number; `shares`: with its part of all, too."""
+def lying(rows: Sequence[Row], *, shares: bool = False, meanings: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A bar for each row between its name (and what that means) and its number; `shares`: with its part of all, too."""
     most, total = max((number for _, number in rows), default=0) or 1, sum(number for _, number in rows) or 1
     parts = []
     for name, number in rows:
         share = f"<b>{number / total:.0%}</b> " if shares else ""
         parts.append(
-            f"<li><span class=name>{escape(name)}</span>{_bar(100 * number / most, 100)}"
+            f"<li><span class=name>{explained(name, meanings)}</span>{_bar(100 * number / most, 100)}"
             f"<span class=number>{share}{number:,}</span></li>"
         )
     return f"<ul class=lying>{''.join(parts)}</ul>"
+
+
+def explained(name: str, meanings: Mapping[str, str]) -> str:
+    """A name, and below it in small print what it means."""
+    return escape(name) + (f" <small>{escape(meanings[name])}</small>" if name in meanings else "")
 
 
 def standing(rows: Sequence[Row], label: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from node.data import collection, shards
 from node.data.building import refining
 from node.data.building.finding import Found
+from node.data.building.meanings import meanings
 from node.data.building.plan import Part
 from node.data.building.refining import Work
 from node.data.document import Document, Dropped
@@ -37,7 +38,7 @@ def show(source: Path, count: int, seed: int) -> Words:
                 wanted.remove(number)
             if not wanted:
                 break
-    return {**meta, "samples": samples}
+    return {**explained(meta), "samples": samples}
 
 
 def preview(work: Work, count: int, seed: int) -> Words:
@@ -64,8 +65,14 @@ def preview(work: Work, count: int, seed: int) -> Words:
         "documents": looked,
         "changed": {name: these.kept for name, these in sorted(changed.items())},
         "dropped": {rule: these.kept for rule, these in sorted(dropped.items())},
+        "meanings": meanings(dropped),
         "counts": counts,
     }
+
+
+def explained(meta: Words) -> Words:
+    """Its page of counts, with words for the rules and kinds in it."""
+    return {**meta, "meanings": meanings([*meta.get("dropped", {}), *meta.get("blanked", {})])}
 
 
 class Reservoir:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from node.data.building.facts import LIMITS, Report
 from shared.units import day_words, plural, size_words
@@ -23,7 +24,12 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _table("", [(f"up to {size_words(above)}", number) for above, number in report.lengths])
     for bars in report.bars:
         yield f"\n## {bars.title} ({bars.unit})\n"
-        yield from _table("", bars.rows) if bars.rows else ["None."]
+        if not bars.rows:
+            yield "None."
+            continue
+        yield from _table("", bars.rows, bars.meanings)
+        if bars.note:
+            yield f"\n{_plain(bars.note)}"
     yield "\n## To look at: what may have been planted\n"
     for one in report.findings:
         names = ", ".join(map(_code, one.names))
@@ -43,10 +49,13 @@ def _lines(report: Report) -> Iterator[str]:
     yield from (f"- {name} {version}" for name, version in report.filters.items())
 
 
-def _table(heading: str, rows: Iterable[tuple[str, int]]) -> Iterator[str]:
+def _table(
+    heading: str, rows: Iterable[tuple[str, int]], meanings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
     yield f"| {heading} | |\n|---|---:|"
     for name, number in rows:
-        yield f"| {_plain(name)} | {number:,} |"
+        words = f" – *{_plain(meanings[name])}*" if name in meanings else ""
+        yield f"| {_plain(name)}{words} | {number:,} |"
 
 
 def _plain(text: str) -> str:

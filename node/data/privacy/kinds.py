@@ -26,6 +26,19 @@ class Kind(StrEnum):
         return f"[{self}]"
 
 
+MEANINGS = {
+    Kind.KEY: "keys, tokens and passwords",
+    Kind.EMAIL: "e-mail addresses",
+    Kind.IBAN: "bank accounts",
+    Kind.CARD: "payment cards",
+    Kind.ID: "numbers of persons: identity, tax, insurance",
+    Kind.IP: "internet addresses of computers",
+    Kind.PHONE: "phone numbers",
+    Kind.ADDRESS: "addresses on your list",
+    Kind.NAME: "names, on your list or found",
+}
+
+
 class Hit(NamedTuple):
     """A place in a text: [start, end)."""
 

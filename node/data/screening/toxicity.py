@@ -24,6 +24,15 @@ Action = Literal["off", "count", "cut", "drop"]
 
 COVERED = "English"
 NOT_COVERED = "all other languages, threats and contempt without swear words, most spellings in disguise"
+MEANINGS = {
+    "toxicity: abusive text in it": "you asked to leave such documents out",
+    "toxicity: nothing left": "all of it was abuse",
+    "paragraphs and messages scored": "looked at by a model",
+    "paragraphs and messages with a word of better-profanity's list": "a swear word, often harmless",
+    "paragraphs and messages with a word of the owner's list": "of your own list",
+    "paragraphs and messages cut": "taken out of their documents",
+    "documents in languages not covered": "not looked at",
+}
 _JUDGED = ("en", language.UNKNOWN)
 
 

@@ -87,7 +87,7 @@ def test_files_that_killed_commands_had_begun_are_swept(tmp_path: Path) -> None:
     home = tmp_path / "home"
     data = home / "data"
     build(Wish(home, prose(tmp_path / "notes", files=2), "notes", PLAIN), KEY)
-    with subprocess.Popen(["sleep", "600"]) as alive:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as alive:  # ends with its input
         places = data, data / "notes", data / ".index"
         dead, living = ([place / f".file.{pid}.new" for place in places] for pid in (os.getpid(), alive.pid))
         for path in (*dead, *living):
@@ -95,7 +95,6 @@ def test_files_that_killed_commands_had_begun_are_swept(tmp_path: Path) -> None:
         dry = data / ".dry-run-abc"
         dry.mkdir()
         remaining = build(Wish(home, prose(tmp_path / "more", files=2, first=50), "more", PLAIN), KEY)
-        alive.kill()
     assert remaining["documents"] == 2
     assert not [path for path in (*dead, dry) if path.exists()]
     assert all(path.exists() for path in living)
