@@ -22,9 +22,9 @@ NAMED = 20  # unreadable files named for each reason
 
 RULES = (
     "Rules that begin with gopher and c4 were published by others, for pages of the web; own ones are ours. "
-    'Whatever a rule should not take: potluck node data add FOLDER --name NAME --replace --no-rule "RULE"'
+    'To keep what a rule takes, type the same words again with --replace --no-rule "RULE".'
 )
-LINES = 'To keep such lines: --no-rule "RULE"'
+LINES = 'To keep the lines that a rule takes, type the same words again with --replace --no-rule "RULE".'
 LIMITS = f"""\
 {CANNOT.strip()}
 
