@@ -9,6 +9,7 @@ into torch's ordinary attention. The two are the same function (tests/gpu holds 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -82,6 +83,7 @@ def flex(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: f
 def _compiled() -> Callable[..., torch.Tensor]:
     from torch.nn.attention.flex_attention import flex_attention
 
+    os.environ.pop("TORCHDYNAMO_DISABLE", None)  # the one thing that is compiled
     compiled: Callable[..., torch.Tensor] = torch.compile(flex_attention, dynamic=False)
     return compiled
 

@@ -6,6 +6,7 @@ fair, has the same bytes read from the disk beside it.
 
 from __future__ import annotations
 
+import os
 import signal
 import statistics
 import time
@@ -63,7 +64,7 @@ def started(room: Room, name: str, began: float | None = None) -> tuple[float, T
     assert fact["step"] > before, "it began anew"
     while newest_step(room, name) <= before:
         time.sleep(0.02)
-    trainer.processes[0].send_signal(signal.SIGSTOP)  # its part is done: it must not slow down the other
+    os.kill(trainer.processes[0].pid, signal.SIGSTOP)  # its part is done: it must not slow down the other
     return seconds, trainer, processor
 
 

@@ -16,15 +16,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
+from tests.node.train.processes import PLAIN
+
 PRELOADED = "tests.node.train.preloaded"
-PLAIN = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
 
 
 class Forked:
-    """`python -m MODULE ARGUMENTS` as `subprocess.Popen` starts it, with pipes where `spoken_to`."""
+    """As `processes.executed` starts one."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], env: Mapping[str, str], log: Path, *, spoken_to: bool
+        self, module: str, arguments: Sequence[str], env: Mapping[str, str], log: Path, spoken_to: bool
     ) -> None:
         _serve()
         self.stdin: IO[str] | None = None
@@ -44,19 +45,17 @@ class Forked:
         self.pid = pid
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        code: int | None = self._process.exitcode
+        return code
 
     def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
-        code = self._process.exitcode
+        code = self.poll()
         assert code is not None, f"the process did not end within {timeout} s"
         return code
 
     def kill(self) -> None:
         self._process.kill()
-
-    def send_signal(self, signal: int) -> None:
-        os.kill(self.pid, signal)
 
 
 _CONTEXT: Any = multiprocessing.get_context("forkserver")
@@ -86,9 +85,9 @@ def _become(module: str, arguments: list[str], env: dict[str, str], log: str, en
     """In the forked process: what `exec` would have made of it."""
     os.environ.clear()
     os.environ |= env
-    nothing = os.open(os.devnull, os.O_RDWR)
+    nothing = open(os.devnull, "r+b", buffering=0)  # noqa: SIM115  for as long as the process lives
     errors = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for number, source in enumerate([*(end.fileno() for end in ends), errors] if ends else [nothing, errors, errors]):
+    for number, source in enumerate([*(end.fileno() for end in ends or (nothing, nothing)), errors]):
         os.dup2(source, number)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
     sys.argv = [module, *arguments]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import threading
 import time
@@ -22,7 +21,7 @@ from shared.job import Job, TensorSpec, dump
 from shared.models import fresh
 from shared.models.trainables import Recipe, initial, trainables
 from shared.models.vocabulary import save_byte_tokenizer
-from tests.node.train.forked import PLAIN, Forked
+from tests.node.train.processes import start
 
 Words = dict[str, Any]
 PATIENCE = 120.0  # seconds for any one fact, on a busy machine
@@ -143,13 +142,10 @@ class Trainer:
     def __init__(self, folder: Path, world: int = 1, **environment: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         rendezvous = folder / f"rendezvous-{time.monotonic_ns()}"
-        # An empty folder instead of compilers: anything that wants to compile must fail here.
-        bare = {"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")}
-        env = {**os.environ, **PLAIN, **bare, **environment}
         self.log = folder / f"{rendezvous.name}.log"
         words = ["--world", str(world), "--rendezvous", str(rendezvous)]
         self.processes = [
-            Forked("node.train", [*words, "--rank", str(rank)], env, self.log, spoken_to=rank == 0)
+            start("node.train", [*words, "--rank", str(rank)], environment, self.log, bare=folder, spoken_to=rank == 0)
             for rank in range(world)
         ]
         self._facts: queue.SimpleQueue[Words | None] = queue.SimpleQueue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,7 +151,7 @@ def test_a_trainer_whose_parent_left_goes_on_where_it_was(room: Room, tmp_path: 
 def test_other_ranks_end_when_rank_0_is_killed(room: Room, tmp_path: Path) -> None:
     with Trainer(tmp_path, world=2) as trainer:
         trainer.ask(room.open_words("killed", engine="torch"))
-        trainer.processes[0].send_signal(signal.SIGKILL)
+        trainer.processes[0].kill()
         assert trainer.processes[1].wait(timeout=60) != 0
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from tests.node.train.forked import PLAIN, Forked
+from tests.node.train.processes import start
 
 PATIENCE = 1500.0  # seconds, on a busy machine
 
 
 def trials(world: int, folder: Path, cases: str, **environment: str) -> dict[str, dict[str, Any]]:
     """{case: {what: value}}. Every rank ended well, and nothing was compiled: there is no compiler to be found."""
-    bare = {"PATH": str(folder / "no-compilers"), "TORCH_EXTENSIONS_DIR": str(folder / "extensions")}
-    env = {**os.environ, **PLAIN, **bare, **environment}
     logs = [folder / f"log-{rank}" for rank in range(world)]
     processes = [
-        Forked("tests.node.train.exchange", [str(rank), str(world), str(folder), cases], env, log, spoken_to=False)
+        start("tests.node.train.exchange", [str(rank), str(world), str(folder), cases], environment, log, bare=folder)
         for rank, log in enumerate(logs)
     ]
     try:
