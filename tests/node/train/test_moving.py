@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +10,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.node.train.trials import perform
+
 pytestmark = pytest.mark.slow
 JOURNEY = [(2, 2, "-", "a"), (1, 0, "a", "b"), (3, 3, "b", "c"), (2, 1, "c", "d")]  # ranks, ZeRO stage, from, to
 
 
 def travel(folder: Path, world: int, zero: int, source: str, target: str) -> dict[str, Any]:
-    env = {
-        **os.environ, "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo",
-        "CUDA_VISIBLE_DEVICES": "", "PATH": str(folder / "no-compilers"),
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.node.train.moving"]
-    log = folder / f"{target}.log"
-    with log.open("wb") as out:
-        processes = [
-            subprocess.Popen(
-                [*command, str(rank), str(world), str(folder), str(zero), source, target], env=env, stdout=out,
-                stderr=out,
-            )
-            for rank in range(world)
-        ]  # fmt: skip
-    try:
-        for process in processes:
-            assert process.wait(timeout=300) == 0, log.read_text()[-3000:]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    perform("tests.node.train.moving", world, folder, str(zero), source, target)
     found: dict[str, Any] = json.loads((folder / target / "result.json").read_text())
     return found
 

@@ -1,4 +1,4 @@
-"""Starts the ranks of exchange.py, waits for them, and brings what rank 0 found."""
+"""Starts the ranks of a program that works with engines directly, and waits for them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ PATIENCE = 1500.0  # seconds, on a busy machine
 
 
 def trials(world: int, folder: Path, cases: str, **environment: str) -> dict[str, dict[str, Any]]:
-    """{case: {what: value}}. Every rank ended well, and nothing was compiled: there is no compiler to be found."""
-    logs = [folder / f"log-{rank}" for rank in range(world)]
+    """What rank 0 of exchange.py found, {case: {what: value}}. Nothing was compiled: there is no compiler."""
+    perform("tests.node.train.exchange", world, folder, cases, **environment)
+    assert environment or not Path(folder / "extensions").exists(), "something was compiled"
+    found: dict[str, dict[str, Any]] = json.loads((folder / "result-0.json").read_text())
+    return found
+
+
+def perform(module: str, world: int, folder: Path, *words: str, **environment: str) -> None:
+    """`python -m MODULE RANK WORLD FOLDER WORDS ...` on every rank; every one ends well."""
+    log = folder / f"{'-'.join((module, *words))}.log"
     processes = [
-        start("tests.node.train.exchange", [str(rank), str(world), str(folder), cases], environment, log, bare=folder)
-        for rank, log in enumerate(logs)
+        start(module, [str(rank), str(world), str(folder), *words], environment, log, bare=folder)
+        for rank in range(world)
     ]
     try:
-        for process, log in zip(processes, logs, strict=True):
+        for process in processes:
             assert process.wait(timeout=PATIENCE) == 0, log.read_text()[-3000:]
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    assert environment or not Path(folder / "extensions").exists(), "something was compiled"
-    found: dict[str, dict[str, Any]] = json.loads((folder / "result-0.json").read_text())
-    return found
