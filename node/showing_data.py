@@ -6,6 +6,7 @@ from typing import Any
 
 from node import adding
 from node.showing import console, held_out
+from shared.errors import printable
 from shared.saying import say
 from shared.units import day_words, plural, size_words
 
@@ -60,7 +61,7 @@ def collection(words: Words) -> None:
         say(line, below=2)
     for sample in words["samples"]:
         shown.rule(f"{'trained on' if sample['in'] == 'train' else 'held out'}: {sample['file']}", align="left")
-        shown.print(sample["text"], soft_wrap=True)
+        shown.print(printable(sample["text"]), soft_wrap=True)
 
 
 def checked(words: Words) -> None:
@@ -89,7 +90,7 @@ def preview(words: Words) -> None:
         shown.rule(f"dropped: {rule}{_meaning(words, rule)}", align="left")
         for one in samples:
             shown.print(Text(one["file"], style="dim"))
-            shown.print(Text(one["text"]))
+            shown.print(Text(printable(one["text"])))
     shown.print(f"{plural(words['documents'], 'document')} looked at. Nothing of this is kept; only you have seen it.")
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -127,11 +128,15 @@ def _wait_for(lock: Path, whom: str) -> None:
 
 
 def _choices(options: argparse.Namespace) -> Choices:
-    """Those given; where none are, those of the same source before: what was begun goes on as it began."""
+    """Those given; where none are, those of the same source before: what was begun goes on as it began.
+
+    Who replaces it changes the choices they give, and no others: who was left out stays left out.
+    """
     words = json.loads(options.choices)
-    if words or options.name is None:
+    if options.name is None or (words and not options.replace):
         return choices_from(words)
-    return earlier(options.home / "data", options.name) or Choices()
+    before = earlier(options.home / "data", options.name) or Choices()
+    return choices_from({**asdict(before), **words})
 
 
 def tokenise(options: argparse.Namespace) -> Words:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from node import showing
+from node import showing, showing_data
+from node.data.building.showing import differences
 from shared.saying import folded
 
 
@@ -41,3 +42,18 @@ def test_what_the_tokens_of_chats_are_is_said(capsys: pytest.CaptureFixture[str]
     row = {"name": "chat", "documents": 1, "bytes": 10, "tokens": 3, "conversations": 1, "shared": True, "usable": True}
     showing.show_collections([row])
     assert "tokens are those of the replies" in capsys.readouterr().out
+
+
+def test_nothing_in_a_text_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "soup\x1b]0;title\x07 of\x1b[2J the \x9b31mday\nand more"
+    sample, dropped = {"in": "train", "file": "a.txt", "text": evil}, {"file": "a.txt", "text": evil}
+    [(before, after)] = differences(evil, "soup of the day")
+    changed = {"characters": [{"file": "a.txt", "before": before, "after": after}]}
+    showing_data.preview({"changed": changed, "dropped": {"rule": [dropped]}, "documents": 1})
+    showing_data.collection({
+        "name": "notes", "documents": 1, "bytes": 9, "tokens": 3, "source_words": "notes", "samples": [sample],
+        "added": "2026-11-28T12:00:00+00:00",
+    })  # fmt: skip
+    said = capsys.readouterr().out
+    assert not [character for character in said if not character.isprintable() and character != "\n"]
+    assert "soup\\u{1b}]0;title" in said

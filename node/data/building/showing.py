@@ -16,7 +16,7 @@ from node.data.building.meanings import meanings
 from node.data.building.plan import Part
 from node.data.building.refining import Work
 from node.data.document import Document, Dropped
-from node.data.screening.finding import joined
+from node.data.screening.finding import escaped, joined
 
 Words = dict[str, Any]
 SHOWN = 600  # characters of a document
@@ -127,4 +127,5 @@ def _short(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    """What nobody sees is shown, too: it may be what changes."""
+    return escaped(" ".join(text.split()))

@@ -17,7 +17,7 @@ from node.data.building.journal import Journal
 from node.data.building.refining import Refiner, Work
 from node.data.building.trying import try_out
 from node.data.building.worker import refine
-from node.data.collection import read_meta
+from node.data.collection import counted, read_meta
 from node.data.tokens import tokenise
 from node.home import data_counts
 from shared.errors import OwnerMustAct
@@ -157,3 +157,17 @@ def test_what_a_killed_dry_run_left_goes_with_the_next_one(wish: Wish) -> None:
     (left / "00000000").write_text("somebody's own words")
     assert try_out(wish, KEY, 0, lambda progress: None)["documents"] == 16
     assert not [*(wish.home / "data").glob(".dry-run-*")]
+
+
+def test_who_replaces_a_source_changes_only_the_choices_they_give(wish: Wish, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Choices(me=("Ana",), leave_out=("Cy",), blank_list=("Di",))
+    build(replace(wish, choices=before), KEY)
+    counted(wish.home / "data" / "t")
+
+    def chosen(*more: str) -> Choices:
+        words = ["data", *map(str, adding(wish.home, wish.folder)), "--choices", '{"leave_out": ["Bo"]}', *more]
+        monkeypatch.setattr(sys, "argv", words)
+        return command._choices(command._options())
+
+    assert chosen("--replace") == replace(before, leave_out=("Bo",))
+    assert chosen() == Choices(leave_out=("Bo",))
