@@ -38,6 +38,8 @@ from shared.errors import OwnerMustAct
 from shared.ids import Digest
 from shared.job import Job
 
+SCALE = ("cur_scale", "cur_iter", "last_overflow_iter", "cur_hysteresis")  # of DeepSpeed's loss scaler
+
 
 class DeepSpeedEngine:
     """Keeps the promises of `Engine`, sharded."""
@@ -150,13 +152,16 @@ class DeepSpeedEngine:
 
     def save_optimizer(self, path: Path) -> Digest:
         """What lies on a disk is not kept: after a restart Adam starts afresh there."""
-        return moments.save(self._zero.optimizer, [] if self._on_disk else self._pieces(), path)
+        scale = {name: getattr(self._zero.loss_scaler, name) for name in SCALE} if self._precision == "fp16" else {}
+        return moments.save(self._zero.optimizer, [] if self._on_disk else self._pieces(), path, scale)
 
     def load_optimizer(self, paths: Sequence[Path]) -> None:
         if self._on_disk:
             self.forget()
         else:
-            moments.load(self._zero.optimizer, self._pieces(), paths)
+            for name, value in moments.load(self._zero.optimizer, self._pieces(), paths).items():
+                if name in SCALE:  # else it is another engine's
+                    setattr(self._zero.loss_scaler, name, value)
 
     def abandon(self) -> None:
         """What DeepSpeed does when it finds an overflow, in the middle of accumulating."""

@@ -4,17 +4,18 @@ Every engine keeps the moments of a trainable somewhere: whole (torch), or as a 
 split over the ranks (ZeRO, padded in stage 3). A `Piece` says where. What is written is cut by trainables, not by
 ranks: `exp_avg/NAME/START` holds the values of NAME from START on, so a reader takes the stretches it needs from
 whoever wrote them, and no bit is changed on the way. The states of 8-bit optimizers are quantised in blocks of the
-tensor they belong to, so they are only put back into the same pieces.
+tensor they belong to, so they are only put back into the same pieces. How fp16's losses are scaled stands beside them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from safetensors import safe_open
 from shared.disk import replacing
 from shared.ids import Digest
 
+Scale = Mapping[str, float]
 MOMENTS = ("exp_avg", "exp_avg_sq")
 _TYPES = {
     torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.uint8: "U8", torch.int64: "I64",
@@ -41,8 +43,13 @@ class Piece:
     offset: int
 
 
-def save(optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], path: Path) -> Digest:
-    """Write the state that lies in `pieces`; returns the file's digest. Raises OwnerMustAct when the disk is full."""
+def save(
+    optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], path: Path, scale: Scale = MappingProxyType({})
+) -> Digest:
+    """Write the state that lies in `pieces`; returns the file's digest. Raises OwnerMustAct when the disk is full.
+
+    `scale`: how fp16's losses are scaled, in the engine's own words.
+    """
     tensors: dict[str, torch.Tensor] = {}
     for number, master in enumerate(_masters(pieces)):
         state = optimizer.state.get(master, {})
@@ -56,11 +63,11 @@ def save(optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], path: Path) 
             if kind in state and piece.count:
                 values = state[kind].flatten().narrow(0, piece.offset, piece.count)
                 tensors[f"{kind}/{piece.name}/{piece.start}"] = values
-    return _write(path, tensors, _layout(pieces))
+    return _write(path, tensors, {"pieces": _layout(pieces), "scale": json.dumps(dict(scale))})
 
 
-def load(optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], paths: Sequence[Path]) -> None:
-    """Put back what all ranks wrote, `paths` being their files, whatever their number was.
+def load(optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], paths: Sequence[Path]) -> Scale:
+    """Put back what all ranks wrote, `paths` being their files, whatever their number was; returns the scale.
 
     Raises ValueError when something is missing, or belongs to another model; the optimizer is then as new.
     """
@@ -70,6 +77,8 @@ def load(optimizer: torch.optim.Optimizer, pieces: Sequence[Piece], paths: Seque
             files = [stack.enter_context(safe_open(path, "pt")) for path in paths]
             own = [name for file in files for name in file.keys() if name.startswith("own/")]  # noqa: SIM118
             _load_own(optimizer, pieces, files) if own else _load_moments(optimizer, pieces, files)
+            scale: Scale = json.loads((files[0].metadata() or {}).get("scale", "{}"))
+            return scale
     except Exception:
         optimizer.state.clear()
         raise
@@ -135,9 +144,9 @@ def _layout(pieces: Sequence[Piece]) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], layout: str) -> Digest:
+def _write(path: Path, tensors: dict[str, torch.Tensor], words: dict[str, str]) -> Digest:
     """A safetensors file, one tensor at a time through main memory, hashed on the way and flushed to the disk."""
-    entries: dict[str, Any] = {"__metadata__": {"pieces": layout}}
+    entries: dict[str, Any] = {"__metadata__": words}
     at = 0
     for name, tensor in tensors.items():
         size = tensor.numel() * tensor.element_size()

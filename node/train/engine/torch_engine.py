@@ -92,10 +92,12 @@ class TorchEngine:
 
     def save_optimizer(self, path: Path) -> Digest:
         """Every rank has all of it, so rank 0 writes it."""
-        return moments.save(self._optimizer, self._pieces() if self._ranks.leads else [], path)
+        pieces = self._pieces() if self._ranks.leads else []
+        return moments.save(self._optimizer, pieces, path, self._scaler.state_dict())
 
     def load_optimizer(self, paths: Sequence[Path]) -> None:
-        moments.load(self._optimizer, self._pieces(), paths)
+        if scale := moments.load(self._optimizer, self._pieces(), paths):
+            self._scaler.load_state_dict(dict(scale))
 
     def abandon(self) -> None:
         self._optimizer.zero_grad(set_to_none=True)
