@@ -33,14 +33,23 @@ def remove(home: Path, name: str) -> Words:
     with turn(data / ".lock"):
         sweep(data)
         label = collection.label_of(target)
-        left_out = _left_out(data, label)
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) if target.exists() else 0
-        _forget_name(data, name)
+        _make_room(target)
+        left_out = _left_out(data, label)
+        _forget_name(data, target)
         if target.exists():
             collection.take_away(target)
         shutil.rmtree(beside, ignore_errors=True)
         shelf.sweep(data)
     return {"name": name, "bytes": size, "left_out": left_out}
+
+
+def _make_room(target: Path) -> None:
+    """On a full disk, for what is written when a source goes. Stopped after it? Its tokens are counted again."""
+    if target.exists():
+        with turn(target / collection.LOCK):
+            for tokens in target.glob("tokens-*"):
+                shutil.rmtree(tokens)
 
 
 def _left_out(data: Path, label: str) -> dict[str, int]:
@@ -51,9 +60,12 @@ def _left_out(data: Path, label: str) -> dict[str, int]:
         return {shelf.name_of(other): count for other, count in index.left_out(label).items()}
 
 
-def _forget_name(data: Path, name: str) -> None:
+def _forget_name(data: Path, target: Path) -> None:
     """Other sources tell, in their counts and reports, whose copies they left out. The journal is changed last."""
+    name = target.name
     for path in (*data.glob("[!.]*/.state.db"), *data.glob(".*.new/.state.db")):
+        if path.parent == target:
+            continue
         with Journal(path) as journal:
             labels = [label for label in journal.copied() if shelf.name_of(label) == name]
             if labels and not path.parent.name.startswith("."):

@@ -11,6 +11,8 @@ import pytest
 
 from node.data.building.build import Wish, build
 from node.data.building.choices import PLAIN
+from node.data.building.removing import remove
+from node.data.tokens import tokenise
 from tests.node.data.building.command import KEY, Command, adding, digests, prose
 
 pytestmark = pytest.mark.slow
@@ -41,3 +43,16 @@ def test_a_full_disk_is_told_and_waited_out(small: Path, tmp_path: Path) -> None
     assert Command(*words).result()["fact"] == "done"
     build(Wish(tmp_path / "elsewhere", folder, "t", PLAIN), KEY)
     assert digests(small) == digests(tmp_path / "elsewhere")
+
+
+def test_on_a_full_disk_a_collection_can_be_removed(small: Path, tmp_path: Path, tokenizer_json: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small)], check=True)
+    for name, first in (("t", 0), ("other", 100)):
+        build(Wish(small, prose(tmp_path / name, files=8, first=first), name, PLAIN), KEY)
+        tokenise(small / "data" / name, tokenizer_json)
+    with open(small / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+        while filler.write(bytes(512)):
+            pass
+    assert remove(small, "t")["bytes"] > 0
+    assert not (small / "data" / "t").exists()
+    assert (small / "data" / "other" / "meta.json").exists()
