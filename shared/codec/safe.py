@@ -7,11 +7,10 @@ accepted: it only finds words for a refusal.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -20,6 +19,7 @@ import numpy as np
 
 from shared.codec.bf16 import BLOCK, Bits, Float32, decode, encode
 from shared.codec.layout import DTYPE, Layout, Origin, layout, origin
+from shared.digesting import Digesting
 from shared.disk import replacing
 from shared.errors import Refusal, Refused
 from shared.ids import Digest
@@ -29,7 +29,6 @@ from shared.units import size_words
 MAX_HEADER = 4 << 20  # bytes; a 70 B model's header has 0.1 MB
 TOO_LARGE = 1e8  # no weight and no update of one is ever this large; their squares still fit a float64 sum
 _SHOWN = 3  # names in a refusal
-_LARGE = 1 << 18  # bytes that are worth another thread's while
 
 __all__ = [
     "Buffers", "Layout", "Origin", "Writer", "check", "fill", "finite", "header", "layout", "origin_of", "read",
@@ -70,17 +69,22 @@ def finite(path: Path, expected: Layout) -> float:
 
 
 def write(target: Path | BinaryIO, tensors: Iterable[tuple[str, Float32]], where: Layout) -> Digest:
-    """Write float32 tensors, encoded on the way, one in memory at a time; they must come sorted by name.
+    """Write float32 tensors, encoded on the way; they must come sorted by name. Returns the file's digest.
 
-    A path is replaced all or nothing. Returns the file's digest.
+    While one is written the next is made, so two are in memory. A path is replaced all or nothing.
     """
     if isinstance(target, Path):
         with replacing(target) as file:
             return write(file, tensors, where)
-    with Writer(target, where) as writer:
+    with Writer(target, where) as writer, ThreadPoolExecutor(1) as pen:
+        writing: Future[None] | None = None
         for spec, (name, values) in zip(where.tensors, tensors, strict=True):
             assert (spec.name, spec.shape) == (name, values.shape), (spec, name, values.shape)
-            writer.put(np.ascontiguousarray(values, np.float32).reshape(-1))
+            if writing is not None:
+                writing.result()
+            writing = pen.submit(writer.put, np.ascontiguousarray(values, np.float32).reshape(-1))
+        if writing is not None:
+            writing.result()
     return writer.digest
 
 
@@ -129,16 +133,12 @@ class Buffers:
 
 
 class Writer:
-    """Takes the values of a file in order, in pieces of any size, and encodes and hashes them on the way.
-
-    A large piece is hashed (which takes longest) while it is written.
-    """
+    """Takes the values of a file in order, in pieces of any size, and encodes and hashes them on the way."""
 
     def __init__(self, file: BinaryIO, where: Layout) -> None:
-        self._file, self._where, self._hash, self._written = file, where, hashlib.sha256(), 0
+        self._out, self._where, self._written = Digesting(file), where, 0
         self._bits = np.empty(min(BLOCK, where.count), np.uint16) if where.codec == "bf16" else None
-        self._hasher = ThreadPoolExecutor(1)
-        self._send(where.header)
+        self._out.write(where.header)
 
     def __enter__(self) -> Writer:
         return self
@@ -148,26 +148,17 @@ class Writer:
         self._written += values.size
         for start in range(0, values.size, BLOCK):
             piece = values[start : start + BLOCK]
-            self._send((piece if self._bits is None else encode(piece, self._bits[: piece.size])).data.cast("B"))
+            self._out.write((piece if self._bits is None else encode(piece, self._bits[: piece.size])).data.cast("B"))
 
     @property
     def digest(self) -> Digest:
         """Of the whole file."""
         assert self._written == self._where.count, (self._written, self._where.count)
-        return Digest(self._hash.hexdigest())
+        return self._out.digest
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        self._hasher.shutdown()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._out.__exit__(kind, error, at)
         assert kind is not None or self._written == self._where.count, (self._written, self._where.count)
-
-    def _send(self, data: bytes | memoryview) -> None:
-        if len(data) < _LARGE:
-            self._hash.update(data)
-            self._file.write(data)
-            return
-        hashing = self._hasher.submit(self._hash.update, data)
-        self._file.write(data)
-        hashing.result()
 
 
 def header(path: Path) -> dict[str, Any]:

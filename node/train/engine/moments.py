@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
+from shared.digesting import Digesting
 from shared.disk import replacing
 from shared.ids import Digest
 
@@ -155,12 +156,10 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], words: dict[str, str]) 
         at += size
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    digest = hashlib.sha256()
-    with replacing(path) as file:
+    with replacing(path) as file, Digesting(file) as out:
         for data in _bytes(header, tensors):
-            file.write(data)
-            digest.update(data)
-    return Digest(digest.hexdigest())
+            out.write(data)
+    return out.digest
 
 
 def _bytes(header: bytes, tensors: dict[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
