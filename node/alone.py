@@ -8,8 +8,9 @@ from typing import Any
 from node import bases, fitting, membership
 from node.blobs_link import BlobsLink, in_thread
 from node.connection import connect
-from node.home import cache, collections, for_another_group, held_out_for_others, settings
+from node.home import cache, collections, held_out_for_others, settings
 from node.logic import bounds
+from node.logic.report import for_another_group
 from node.newest import Progress, fetch_all, find_run
 from node.ranks import Bench, opening, start_ranks, stop_all
 from node.sent import Sent

@@ -13,7 +13,8 @@ from node import adding, membership, probe
 from node.connection import connect
 from node.examining import fits, machine
 from node.examining.check import Check
-from node.home import collections, for_another_group, held_out_for_others, settings
+from node.home import collections, held_out_for_others, settings
+from node.logic.report import for_another_group
 from node.newest import find_run
 from node.sent import Sent
 from node.store.database import connect as open_database

@@ -105,14 +105,6 @@ def held_out_for_others(home: Path) -> list[str]:
     return [name for name, meta in all_collections(home).items() if meta.get("held_out_for", ours) != ours]
 
 
-def for_another_group(name: str) -> str:
-    """Words for one of those."""
-    return (
-        f"{name} was added for another group, which tests on other texts, so nothing trains on it. "
-        f"Read its folder again: potluck node data add FOLDER --name {name} --replace"
-    )
-
-
 def all_collections(home: Path) -> dict[str, dict[str, Any]]:
     """Also those that were held out for another group."""
     found = {}

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node import join, probe
-from node.home import collections, for_another_group, held_out_for_others
+from node.home import collections, held_out_for_others
+from node.logic.report import for_another_group
 from node.sent import Sent
 from node.store.database import connect
 from shared.disk import HomeLock

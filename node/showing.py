@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from node import membership
 from node import status as status_
-from node.home import collections, for_another_group
+from node.home import collections
+from node.logic.report import for_another_group
 from node.owner import read as read_wishes
 from node.owner import seconds
 from node.sent import Sent

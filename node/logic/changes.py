@@ -58,9 +58,13 @@ def apply(state: State, fact: Fact) -> State:
         case OwnerResumed():
             fresh = replace(state.trainer, failures=0, not_before=0.0)
             return replace(state, pause=None, trainer=fresh, unfit={})
-        case DataChanged(names, edition):
+        case DataChanged(names, edition, foreign):
             return replace(
-                state, data=names, edition=edition, trainer=replace(state.trainer, failures=0, not_before=0.0)
+                state,
+                data=names,
+                edition=edition,
+                foreign=foreign,
+                trainer=replace(state.trainer, failures=0, not_before=0.0),
             )
         case BlobsHere(digests):
             state = replace(state, blobs=state.blobs | digests)

@@ -113,6 +113,7 @@ class OwnerResumed:
 class DataChanged:
     names: tuple[str, ...]
     edition: str = ""  # another one: the same names hold other text
+    foreign: tuple[str, ...] = ()  # names of what was held out for another group: nobody trains on it
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from node.logic.facts import Availability, Kind, Readiness, TrainerWarm
 from node.logic.state import Pause, Phase, State, pending, task, trouble
 from shared.units import duration_words
 
+ADD = "potluck node data add FOLDER --name NAME"
 BRIEF = 120.0  # seconds: a shorter pause would begin and end in the same minute
 
 
@@ -51,8 +52,17 @@ def availability(state: State) -> Availability:
         if why := trouble(state, duty):
             return Availability(Readiness.BROKEN, sentence=why)
     if not state.data:
-        return Availability(Readiness.NO_DATA, sentence="No data yet: `potluck node data add FOLDER --name NAME`.")
+        why = "Its text was added for another group." if state.foreign else f"No data yet: `{ADD}`."
+        return Availability(Readiness.NO_DATA, sentence=why)
     return Availability(Readiness.READY)
+
+
+def for_another_group(name: str) -> str:
+    """To the owner, of text that was held out by another group's key."""
+    return (
+        f"{name} was added for another group, which tests on other texts, so nothing trains on it. "
+        f"Read its folder again: {ADD.replace('NAME', name)} --replace"
+    )
 
 
 def activity(state: State) -> Activity:

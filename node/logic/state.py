@@ -68,6 +68,7 @@ class State:
     pause: Pause | None = None
     data: tuple[str, ...] = ()
     edition: str = ""  # of the data
+    foreign: tuple[str, ...] = ()  # text that was held out for another group
     duties: tuple[Duty, ...] = ()
     jobs: Mapping[Digest, Job] = field(default_factory=dict)
     unusable: Mapping[Digest, str] = field(default_factory=dict)  # of what the host gives, and why

@@ -32,7 +32,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
-from node.logic.report import pause_words, warm
+from node.logic.report import ADD, for_another_group, pause_words, warm
 from node.logic.state import State
 from shared.ids import RunId
 from shared.units import size_words
@@ -43,7 +43,7 @@ def told(before: State, fact: Fact, after: State) -> str:
     match fact:
         case LinkUp(address):
             again = " again" if before.connection else ""
-            return "" if before.linked else f"connected to the host at {address}{again}"
+            return "" if before.linked else f"connected to the host at {address}{again}{_nothing(after)}"
         case DutiesTold(()) if before.duties:
             return _rest(before)
         case OwnerPaused() if before.pause != after.pause:
@@ -94,6 +94,13 @@ def told(before: State, fact: Fact, after: State) -> str:
             return why
         case _:
             return ""
+
+
+def _nothing(state: State) -> str:
+    """What keeps this PC from training, where it has no text."""
+    if state.data or not state.edition:
+        return ""
+    return f"; {for_another_group(state.foreign[0])}" if state.foreign else f"; no text to train on yet: {ADD}"
 
 
 def _round(run: RunId | None, number: int) -> str:

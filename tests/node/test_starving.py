@@ -26,7 +26,7 @@ from shared.models.vocabulary import BYTE_WORDS, save_byte_tokenizer
 from shared.rpc.v1 import node_pb2 as pb
 from tests.node import homes
 from tests.node.fake_coordinator import FakeCoordinator
-from tests.node.train.room import ODD_LLAMA, Room, make_job, make_room, make_text
+from tests.node.train.room import KEY, ODD_LLAMA, Room, make_job, make_room, make_text
 
 pytestmark = pytest.mark.slow
 RUN = RunId("saturday-notes-k3f9qa")
@@ -109,6 +109,7 @@ def _run(folder: Path, home: Path, blobs: Blobs) -> tuple[Digest, Digest]:
     base.mkdir()
     fresh.make_from_config(folder / "wide" / "config.json", base)
     (home / "data").mkdir()
+    (home / "pki" / "group.key").write_bytes(KEY)
     make_text(folder).rename(home / "data" / "prose")
     files = {path.name: homes.keep(blobs, path.read_bytes()) for path in base.iterdir()}
     tensors = trainables(WIDE, {"kind": "full"})

@@ -24,6 +24,7 @@ from shared.models.vocabulary import save_byte_tokenizer
 from tests.node.train.processes import start
 
 Words = dict[str, Any]
+KEY = b"k" * 32  # the group's
 PATIENCE = 120.0  # seconds for any one fact, on a busy machine
 # Nothing here divides by 3, and few things by 2: shards of 3 ranks are padded.
 ODD_LLAMA = {
@@ -132,7 +133,7 @@ def make_text(folder: Path) -> Path:
             for line in range(30)
         ]
         (texts / f"text-{number:02d}.txt").write_text("\n\n".join(lines))
-    add(Wish(folder, texts, "prose", hold_out=("text-11.txt",)), group_key=b"k" * 32)
+    add(Wish(folder, texts, "prose", hold_out=("text-11.txt",)), group_key=KEY)
     return folder / "data" / "prose"
 
 
