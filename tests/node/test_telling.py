@@ -30,6 +30,7 @@ from node.logic.facts import (
     Verdict,
     VerdictHeard,
 )
+from node.logic.report import ADD, availability
 from node.logic.state import State
 from node.logic.telling import told
 from tests.node.test_duties import BASE, JOB, JOB_CONTENT, MODELS, RUN, digest
@@ -47,6 +48,16 @@ def read(*facts: Fact) -> list[str]:
         if sentence := told(before, fact, state):
             sentences.append(sentence)
     return sentences
+
+
+def test_a_pc_without_text_of_this_group_is_told_what_to_do() -> None:
+    up = LinkUp("a:1", 1)
+    assert read(DataChanged((), "1"), up) == [f"connected to the host at a:1; no text to train on yet: {ADD}"]
+    (told_,) = read(DataChanged((), "1", ("notes",)), up)
+    assert "notes was added for another group" in told_
+    assert "add FOLDER --name notes --replace" in told_
+    state = apply(State(), DataChanged((), "1", ("notes",)))
+    assert "notes" not in availability(state).sentence, "names of text are its owner's"
 
 
 def test_a_round_is_a_handful_of_sentences() -> None:
