@@ -143,9 +143,9 @@ def _deepspeed(model: Model, fit: Fit, place: Place, half: int) -> _States:
 
 
 def _frozen(model: Model, fit: Fit, half: int) -> float:
-    """The base under adapters. What is not quantised of an NF4 base is kept in fp32 (peft asks for it)."""
+    """The base under adapters. Of an NF4 base the embeddings are not quantised."""
     if fit.base == "nf4":
-        return NF4 * model.linear + 4 * (model.parameters - model.linear)
+        return NF4 * model.linear + half * (model.parameters - model.linear)
     return half * model.parameters
 
 

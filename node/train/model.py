@@ -163,22 +163,23 @@ def _weight_files(base: Path) -> list[Path]:
 def _quantised(
     base: Path, config: PreTrainedConfig, dtype: torch.dtype, device: torch.device, attention: str
 ) -> nn.Module:
-    """An NF4 base (bitsandbytes), for LoRA on small cards."""
-    from peft import prepare_model_for_kbit_training
+    """An NF4 base (bitsandbytes), for LoRA on small cards: norms are fp32, embeddings in `dtype`."""
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     quantisation = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
-    model = AutoModelForCausalLM.from_pretrained(
+    model: nn.Module = AutoModelForCausalLM.from_pretrained(
         base, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=dtype,
         attn_implementation=attention, quantization_config=quantisation, device_map={"": device},
     )  # fmt: skip
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):  # else measuring re-packs the weights, which are trained on
             module.support_avx512bf16_for_cpu = False
-    prepared: nn.Module = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return prepared
+    for parameter in model.parameters():  # not peft's own preparation, which makes the embeddings fp32, too
+        if parameter.dim() == 1 and parameter.is_floating_point():
+            parameter.data = parameter.data.float()
+    return model
 
 
 def _with_adapters(model: nn.Module, job: Job) -> nn.Module:
