@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from node.home import default_home
+from node.home import all_collections, default_home
 from shared.errors import OwnerMustAct
 from shared.saying import say
 from shared.units import count
@@ -193,15 +193,23 @@ def check(
 @data.command()
 def preview(
     folder: Folder,
+    me: Me = None,
+    only_mine: OnlyMine = False,
+    leave_out: LeaveOut = None,
+    keep_names: KeepNames = None,
+    field: Field = "",
+    encoding: Encoding = "",
     language: Language = "",
+    rule: Rule = None,
     no_rule: NoRule = None,
     web_rules: WebRules = "",
     blank_list: BlankList = None,
+    no_blank: NoBlank = False,
     country: Country = "",
     spacy_model: Spacy = "",
-    me: Me = None,
-    field: Field = "",
-    encoding: Encoding = "",
+    toxicity: Toxicity = "",
+    toxicity_threshold: Threshold = 0.0,
+    abuse_list: AbuseList = None,
     count: Annotated[int, typer.Option(help="How many samples of each kind.")] = 3,
     seed: Annotated[int, typer.Option(help="Another number, other samples.")] = 0,
     as_json: Json = False,
@@ -210,8 +218,10 @@ def preview(
     from node import adding, showing_data
 
     choices = _choices(
-        me=me, field=field, encoding=encoding, languages=[code for code in language.split(",") if code],
-        no_rules=no_rule, web_rules=web_rules, blank_list=_lines(blank_list), country=country, spacy_model=spacy_model,
+        me=me, only_mine=only_mine, leave_out=leave_out, keep_names=keep_names, field=field, encoding=encoding,
+        languages=[code for code in language.split(",") if code], rules=rule, no_rules=no_rule, web_rules=web_rules,
+        blank_list=_lines(blank_list), blank=None if not no_blank else False, country=country, spacy_model=spacy_model,
+        toxicity=toxicity, toxicity_threshold=toxicity_threshold, abuse_list=_lines(abuse_list),
     )  # fmt: skip
     words = asyncio.run(adding.preview(default_home(), folder, choices, count, seed))
     if as_json:
@@ -227,7 +237,8 @@ def remove(
     """Remove a collection from this PC: shards, tokens, and what is known of it. Your own files stay."""
     from node import adding, progress, showing_data
 
-    if not yes and sys.stdin.isatty() and not typer.confirm(f'Remove "{name}"?', default=False):
+    ask = not yes and sys.stdin.isatty() and name in all_collections(default_home())
+    if ask and not typer.confirm(f'Remove "{name}"?', default=False):
         raise OwnerMustAct("Nothing was removed.")
     with progress.bar("removing", quiet=as_json) as tell:
         words = asyncio.run(adding.remove(default_home(), name, tell))

@@ -61,7 +61,7 @@ def collection(words: Words) -> None:
         say(line, below=2)
     for sample in words["samples"]:
         shown.rule(f"{'trained on' if sample['in'] == 'train' else 'held out'}: {sample['file']}", align="left")
-        shown.print(printable(sample["text"]), soft_wrap=True)
+        shown.print(printable(sample["text"]), soft_wrap=not shown.is_terminal)
 
 
 def checked(words: Words) -> None:

@@ -26,7 +26,8 @@ def _body(report: Report) -> Iterator[str]:
     yield f"<header><p class=kicker>Potluck · text on this PC</p><h1>{escape(meta['name'])}</h1>"
     yield f"<p>From {escape(meta['source_words'])}, added {day_words(meta['added'])}. "
     yield "Nothing of it has left this PC, and nothing of this page will.</p>"
-    yield f"<p class=licence>Licence, as you said: {escape(meta['licence'] or 'nothing was said')}</p></header>"
+    said = f"Licence, as you said: {escape(meta['licence'])}" if meta["licence"] else "Nothing was said of a licence"
+    yield f"<p class=licence>{said}</p></header>"
     yield "<section class=tiles>"
     for number, words in _tiles(report):
         yield f"<div><b>{number}</b><span>{escape(words)}</span></div>"

@@ -18,7 +18,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"# {meta['name']}"
     yield f"\n{size_words(meta['bytes'])} of text from {_code(meta['source_words'])}, added {day_words(meta['added'])}."
     yield "It never left this PC; this report stays here, too."
-    yield f"Licence, as its owner says: {_plain(meta['licence']) or 'nothing was said'}.\n"
+    licence = _plain(meta["licence"])
+    yield f"Licence, as its owner says: {licence}.\n" if licence else "Nothing was said of a licence.\n"
     yield from _table("", report.flow)
     yield "\n## Lengths of what is kept\n"
     yield from _table("", [(f"up to {size_words(above)}", number) for above, number in report.lengths])

@@ -20,7 +20,9 @@ FORBIDDEN = "not allowed to be opened (change its permissions)"
 GONE = "gone when its turn came"
 CHANGED = "changed while it was read (add it again)"
 BROKEN_DISK = "could not be read (is its disk all right?)"
+OURS = "where Potluck keeps its own things"
 LONG_PATH = "in too many folders, one within the other (move it up)"
+_HOME = Path("pki", "group.key")  # what every home has that belongs to a group
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _JUNCTION = 0xA0000003  # what Windows calls a folder that is really another one
 
@@ -37,8 +39,8 @@ class Entry:
 def inventory(folder: Path) -> Iterator[Entry | Unreadable]:
     """Every visible regular file below `folder`, sorted by relative path; one folder's list is held at a time.
 
-    Hidden files and folders are left alone. Links, pipes, devices and folders that may not be opened are reported.
-    Raises OwnerMustAct when there is no such folder, or nothing in it.
+    Hidden files and folders are left alone. Links, pipes, devices, folders that may not be opened and homes of nodes and
+    coordinators, which hold other collections, are reported. Raises OwnerMustAct when there is no such folder, or nothing in it.
     """
     if folder.is_file():
         raise OwnerMustAct(f"{folder} is a file. Put it into a folder of its own and name that folder.")
@@ -110,7 +112,8 @@ def _listed(folder: Path, inside: str) -> Iterator[Entry | Unreadable | str]:
         return
     for name in names:
         if name.endswith("/"):
-            yield inside + name
+            ours = os.path.lexists(folder / inside / name / _HOME)
+            yield Unreadable(shown(inside + name.removesuffix("/")), OURS) if ours else inside + name
         else:
             yield _entry(folder, inside + name)
 

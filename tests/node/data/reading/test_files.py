@@ -26,6 +26,14 @@ def test_files_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted(["b/x.txt", "b.txt", "a/z/1.txt", "a/é.txt", "a-b.txt", "B.txt"])
 
 
+def test_the_homes_of_nodes_are_left_alone_and_told(tmp_path: Path) -> None:
+    for name in ("potluck/node/pki/group.key", "potluck/node/data/notes/report.md", "potluck/a.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert [*inventory(tmp_path)][1:] == [Unreadable("potluck/node", files.OURS)]
+    assert names(tmp_path) == ["potluck/a.txt"]
+
+
 def test_hidden_files_are_left_alone_and_links_and_pipes_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     (folder / ".git").mkdir(parents=True)
