@@ -39,8 +39,9 @@ class Entry:
 def inventory(folder: Path) -> Iterator[Entry | Unreadable]:
     """Every visible regular file below `folder`, sorted by relative path; one folder's list is held at a time.
 
-    Hidden files and folders are left alone. Links, pipes, devices, folders that may not be opened and homes of nodes and
-    coordinators, which hold other collections, are reported. Raises OwnerMustAct when there is no such folder, or nothing in it.
+    Hidden files and folders are left alone. Links, pipes, devices, folders that may not be opened, homes of nodes and
+    coordinators (which hold other collections) are reported. Raises OwnerMustAct when there is no such folder, or
+    nothing in it.
     """
     if folder.is_file():
         raise OwnerMustAct(f"{folder} is a file. Put it into a folder of its own and name that folder.")
