@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 READY := .venv/.ready
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+SIDE_BY_SIDE = -n $(shell n=$$(($$(nproc) + 1)); echo $$((n > 4 ? 4 : n))) --dist loadfile
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 1
 

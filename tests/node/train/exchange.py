@@ -306,7 +306,8 @@ def main(rank: int, world: int, folder: Path, cases: dict[str, Case]) -> None:
     mine = folder / f"rank-{rank}"
     if "full disk fp32" in cases:  # DeepSpeed leaves less than a megabyte in memory
         ODD_LLAMA.update(hidden_size=220, intermediate_size=351, head_dim=110)
-    rooms = {"full": make_room(mine / "full"), "lora": make_room(mine / "lora", lora=3)}
+    batch = 32 * min(world, 2)  # tokens: two micro-batches a step for each rank, some of them padding
+    rooms = {"full": make_room(mine / "full", batch=batch), "lora": make_room(mine / "lora", lora=3, batch=batch)}
     results = {}
     for name, case in cases.items():
         results[name] = trial(rooms[case.recipe], mine, case, ranks)
