@@ -92,17 +92,23 @@ def _is_count(value: int | str) -> bool:
 
 def collections(home: Path) -> dict[str, dict[str, Any]]:
     """The owner's text collections that can be trained on: name -> meta.json."""
-    foreign = held_out_for_others(home)
-    return {name: meta for name, meta in all_collections(home).items() if name not in foreign}
+    return sorted_out(home)[0]
 
 
 def held_out_for_others(home: Path) -> list[str]:
     """Collections that were added as a member of another group, whose tests are not this one's."""
+    return sorted_out(home)[1]
+
+
+def sorted_out(home: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Both, read once."""
+    found = all_collections(home)
     try:
         ours = group_id((home / "pki" / "group.key").read_bytes())
     except FileNotFoundError:
-        return []
-    return [name for name, meta in all_collections(home).items() if meta.get("held_out_for", ours) != ours]
+        return found, []
+    foreign = [name for name, meta in found.items() if meta.get("held_out_for", ours) != ours]
+    return {name: meta for name, meta in found.items() if name not in foreign}, foreign
 
 
 def all_collections(home: Path) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node import owner
-from node.home import collections, held_out_for_others
+from node.home import sorted_out
 from node.logic.facts import DataChanged, Fact, OwnerPaused, OwnerResumed
 from node.owner import Wishes
 from shared.errors import OwnerMustAct
@@ -50,10 +50,10 @@ class Watching:
             yield OwnerResumed()
 
     def _data(self) -> Iterator[Fact]:
-        metas, foreign = collections(self._home), tuple(held_out_for_others(self._home))
+        metas, foreign = sorted_out(self._home)
         allowed = sorted(path.name for path in (self._home / "apps").glob("[0-9a-f]*"))
         texts = {name: {**meta, "tokens": 0} for name, meta in metas.items()}  # counting them changes no text
         edition = hashlib.sha256(json.dumps([texts, allowed, foreign], sort_keys=True).encode()).hexdigest()[:12]
         if edition != self._edition:
             self._edition = edition
-            yield DataChanged(tuple(metas), edition, foreign)
+            yield DataChanged(tuple(metas), edition, tuple(foreign))
